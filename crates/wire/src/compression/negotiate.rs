@@ -1,0 +1,123 @@
+//! What a peer takes: `accept-encoding`, `connect-accept-encoding`, `grpc-accept-encoding`.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::Compression;
+
+/// The compressions that a peer takes, the most wanted first. Identity always is, as the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    // Four places for four codings; each stands at most once.
+    order: [Option<Compression>; Compression::ALL.len()],
+}
+
+impl Accepted {
+    /// Only identity.
+    pub const NONE: Self = Self { order: [None; Compression::ALL.len()] };
+
+    /// Reads the header; an absent one leaves only identity. Codings that we do not know are passed over, and so are
+    /// those refused by `;q=0`.
+    pub fn from_headers(headers: &HeaderMap, name: &HeaderName) -> Self {
+        let mut accepted = Self::NONE;
+        for value in headers.get_all(name) {
+            for item in value.to_str().unwrap_or_default().split(',') {
+                let (token, parameters) = item.split_once(';').unwrap_or((item, ""));
+                if !refused(parameters)
+                    && let Some(compression) = Compression::from_name(token.trim())
+                {
+                    accepted.add(compression);
+                }
+            }
+        }
+        accepted
+    }
+
+    /// Adds one as the least wanted, if it is not there.
+    pub fn add(&mut self, compression: Compression) {
+        if compression.is_identity() || self.contains(compression) {
+            return;
+        }
+        if let Some(free) = self.order.iter_mut().find(|place| place.is_none()) {
+            *free = Some(compression);
+        }
+    }
+
+    /// Whether the peer takes it.
+    pub fn contains(&self, compression: Compression) -> bool {
+        compression.is_identity() || self.order.contains(&Some(compression))
+    }
+
+    /// The accepted ones but identity, the most wanted first.
+    pub fn iter(&self) -> impl Iterator<Item = Compression> {
+        self.order.into_iter().flatten()
+    }
+
+    /// Whether only identity is accepted.
+    pub fn is_empty(&self) -> bool {
+        self.order[0].is_none()
+    }
+
+    /// The most wanted of those that `ours` names too.
+    pub fn choose(&self, ours: &[Compression]) -> Compression {
+        self.iter().find(|wanted| ours.contains(wanted)).unwrap_or(Compression::Identity)
+    }
+}
+
+impl FromIterator<Compression> for Accepted {
+    fn from_iter<I: IntoIterator<Item = Compression>>(items: I) -> Self {
+        let mut accepted = Self::NONE;
+        items.into_iter().for_each(|compression| accepted.add(compression));
+        accepted
+    }
+}
+
+/// The header value that offers these; none where only identity is left, for which the header is left out.
+pub fn offered(accepted: &Accepted) -> Option<HeaderValue> {
+    if accepted.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = accepted.iter().map(Compression::name).collect();
+    HeaderValue::from_str(&names.join(",")).ok()
+}
+
+fn refused(parameters: &str) -> bool {
+    parameters.split(';').any(|parameter| {
+        parameter.trim().strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(values: &[&str]) -> Vec<&'static str> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append("accept-encoding", HeaderValue::from_str(value).unwrap());
+        }
+        Accepted::from_headers(&headers, &http::header::ACCEPT_ENCODING)
+            .iter()
+            .map(Compression::name)
+            .collect()
+    }
+
+    #[test]
+    fn order_is_kept_and_unknown_or_refused_codings_are_passed_over() {
+        assert_eq!(
+            accepted(&["br, foo;q=1.0,GZIP", "zstd;q=0, deflate;q=0.5,br"]),
+            ["br", "gzip", "deflate"]
+        );
+        assert!(accepted(&[]).is_empty());
+        assert!(accepted(&["identity, *"]).is_empty());
+    }
+
+    #[test]
+    fn offer_names_what_is_accepted() {
+        let both: Accepted =
+            [Compression::Zstd, Compression::Identity, Compression::Gzip].into_iter().collect();
+        assert_eq!(offered(&both).unwrap(), "zstd,gzip");
+        assert_eq!(offered(&Accepted::NONE), None);
+        assert_eq!(both.choose(&[Compression::Gzip]), Compression::Gzip);
+        assert_eq!(both.choose(&[Compression::Brotli]), Compression::Identity);
+    }
+}

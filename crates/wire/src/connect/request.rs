@@ -1,0 +1,88 @@
+//! Request heads of POST: reading a caller's, writing ours.
+
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::compression::{Accepted, offered};
+use crate::inbound::request_encoding;
+use crate::outbound::Target;
+use crate::protocol::{ContentType, Form};
+use crate::{Call, Code, RpcError, timeout};
+
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
+const TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
+pub(super) const STREAM_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
+pub(super) const STREAM_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
+
+/// Reads into the call what the headers of a unary call say.
+pub(crate) fn read_unary_head(headers: &HeaderMap, call: &mut Call) -> Result<(), RpcError> {
+    read_head(headers, call, &CONTENT_ENCODING, &ACCEPT_ENCODING)
+}
+
+/// Reads into the call what the headers of a stream say.
+pub(crate) fn read_stream_head(headers: &HeaderMap, call: &mut Call) -> Result<(), RpcError> {
+    read_head(headers, call, &STREAM_ENCODING, &STREAM_ACCEPT_ENCODING)
+}
+
+fn read_head(
+    headers: &HeaderMap,
+    call: &mut Call,
+    encoding: &HeaderName,
+    accept_encoding: &HeaderName,
+) -> Result<(), RpcError> {
+    // Clients may leave the version out; another one than ours we could not serve.
+    if let Some(version) = headers.get(PROTOCOL_VERSION)
+        && version != "1"
+    {
+        let message = format!("connect-protocol-version is {version:?}: only 1 is supported");
+        return Err(RpcError::new(Code::InvalidArgument, message));
+    }
+    call.timeout = headers.get(TIMEOUT).map(timeout::parse_connect).transpose()?;
+    call.accepts = Accepted::from_headers(headers, accept_encoding);
+    call.encoding = request_encoding(headers.get(encoding))?;
+    if !headers.contains_key(accept_encoding) {
+        call.accepts.add(call.encoding);
+    }
+    Ok(())
+}
+
+/// Writes the headers of a stream.
+pub(crate) fn open_stream(headers: &mut HeaderMap, target: &Target) {
+    headers.insert(CONTENT_TYPE, ContentType::header(Form::ConnectStream, target.codec));
+    open(headers, target);
+    if !target.encoding.is_identity() {
+        headers.insert(STREAM_ENCODING, HeaderValue::from_static(target.encoding.name()));
+    }
+    if let Some(value) = offered(&target.accepts) {
+        headers.insert(STREAM_ACCEPT_ENCODING, value);
+    }
+}
+
+/// Writes the headers of a unary call by POST; what depends on the message is the caller's to add.
+pub(crate) fn open_unary(headers: &mut HeaderMap, target: &Target) {
+    headers.insert(CONTENT_TYPE, ContentType::header(Form::ConnectUnary, target.codec));
+    write_accepts(headers, target);
+    open(headers, target);
+}
+
+/// Writes the headers of a unary call by GET, which needs fewer.
+pub(crate) fn open_get(headers: &mut HeaderMap, target: &Target) {
+    write_accepts(headers, target);
+    write_timeout(headers, target);
+}
+
+fn write_accepts(headers: &mut HeaderMap, target: &Target) {
+    // Left out, it would mean whatever HTTP libraries in between make of it.
+    headers.insert(ACCEPT_ENCODING, offered(&target.accepts).unwrap_or(HeaderValue::from_static("identity")));
+}
+
+fn open(headers: &mut HeaderMap, target: &Target) {
+    headers.insert(PROTOCOL_VERSION, HeaderValue::from_static("1"));
+    write_timeout(headers, target);
+}
+
+fn write_timeout(headers: &mut HeaderMap, target: &Target) {
+    if let Some(timeout) = target.timeout {
+        headers.insert(TIMEOUT, timeout::format_connect(timeout));
+    }
+}

@@ -1,0 +1,40 @@
+//! Request heads: reading a caller's, writing ours.
+
+use http::header::{CONTENT_TYPE, TE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::compression::{Accepted, offered};
+use crate::inbound::request_encoding;
+use crate::outbound::Target;
+use crate::protocol::{ContentType, Form};
+use crate::{Call, RpcError, timeout};
+
+pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+pub(crate) const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+pub(crate) const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+
+/// Reads into the call what gRPC's and gRPC-Web's headers say.
+pub(crate) fn read_head(headers: &HeaderMap, call: &mut Call) -> Result<(), RpcError> {
+    call.timeout = headers.get(TIMEOUT).map(timeout::parse_grpc).transpose()?;
+    call.accepts = Accepted::from_headers(headers, &ACCEPT_ENCODING);
+    call.encoding = request_encoding(headers.get(ENCODING))?;
+    Ok(())
+}
+
+/// Writes the headers of a call in gRPC or gRPC-Web.
+pub(crate) fn open(headers: &mut HeaderMap, form: Form, target: &Target) {
+    headers.insert(CONTENT_TYPE, ContentType::header(form, target.codec));
+    if form == Form::Grpc {
+        // Tells proxies that trailers matter; some servers refuse calls without it.
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    if let Some(timeout) = target.timeout {
+        headers.insert(TIMEOUT, timeout::format_grpc(timeout));
+    }
+    if !target.encoding.is_identity() {
+        headers.insert(ENCODING, HeaderValue::from_static(target.encoding.name()));
+    }
+    if let Some(value) = offered(&target.accepts) {
+        headers.insert(ACCEPT_ENCODING, value);
+    }
+}

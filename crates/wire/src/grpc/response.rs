@@ -1,0 +1,84 @@
+//! Response heads: writing ours, reading a server's.
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+use super::request::{ACCEPT_ENCODING, ENCODING};
+use super::status::{has_status, read_end, write_end};
+use crate::compression::{Accepted, Compression, offered};
+use crate::metadata::{append, keep_metadata};
+use crate::outbound::response_encoding;
+use crate::protocol::{ContentType, Form};
+use crate::{Code, Codec, End, ResponseHead, RpcError};
+
+/// The head of a response in gRPC or gRPC-Web.
+pub(crate) fn response_head(form: Form, codec: Codec, head: ResponseHead) -> Response<()> {
+    let mut response = Response::new(());
+    let headers = response.headers_mut();
+    *headers = head.metadata;
+    headers.insert(CONTENT_TYPE, ContentType::header(form, codec));
+    if !head.encoding.is_identity() {
+        headers.insert(ENCODING, HeaderValue::from_static(head.encoding.name()));
+    }
+    // What the other side of this crate, the request reader, can read.
+    if let Some(value) = offered(&Compression::ALL.into_iter().collect::<Accepted>()) {
+        headers.insert(ACCEPT_ENCODING, value);
+    }
+    response
+}
+
+/// The head of a response that has nothing else.
+pub(crate) fn trailers_only(form: Form, codec: Codec, head: ResponseHead, end: End) -> Response<()> {
+    let mut response = response_head(form, codec, head);
+    append(response.headers_mut(), write_end(end));
+    response
+}
+
+/// Reads the head of a response in gRPC or gRPC-Web.
+///
+/// # Errors
+/// The call's end, where the head already tells that it failed.
+pub(crate) fn read_response_head(
+    form: Form,
+    codec: Codec,
+    status: StatusCode,
+    headers: &HeaderMap,
+    accepts: &Accepted,
+) -> Result<ResponseHead, Box<End>> {
+    if status != StatusCode::OK {
+        if has_status(headers) {
+            return Err(Box::new(read_end(headers.clone())));
+        }
+        let message = format!("the server answered with HTTP status {status}");
+        return Err(failed(RpcError::new(Code::from_http_status(status), message)));
+    }
+    check_content_type(form, codec, headers).map_err(failed)?;
+    let encoding = response_encoding(headers.get(ENCODING), accepts).map_err(failed)?;
+    let accepts =
+        headers.contains_key(ACCEPT_ENCODING).then(|| Accepted::from_headers(headers, &ACCEPT_ENCODING));
+    let mut metadata = headers.clone();
+    keep_metadata(&mut metadata);
+    Ok(ResponseHead { metadata, encoding, accepts })
+}
+
+fn failed(error: RpcError) -> Box<End> {
+    Box::new(End::failed(error))
+}
+
+fn check_content_type(form: Form, codec: Codec, headers: &HeaderMap) -> Result<(), RpcError> {
+    let expected = ContentType::header(form, codec);
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return Err(RpcError::new(
+            Code::Unknown,
+            format!("the response has no content-type; {expected:?} is expected"),
+        ));
+    };
+    let got = ContentType::parse(value);
+    let code = match got {
+        Some(got) if got.form == form && got.codec == Some(codec) => return Ok(()),
+        // The right protocol in the wrong codec.
+        Some(got) if got.form == form => Code::Internal,
+        _ => Code::Unknown,
+    };
+    Err(RpcError::new(code, format!("the response's content-type is {value:?}; {expected:?} is expected")))
+}

@@ -1,0 +1,511 @@
+//! The inbound half: a request is read into a [`Call`] and its messages; the answer is written in the same protocol.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+
+use crate::call::{Call, End, Limits, ResponseHead, Shape};
+use crate::compression::{Accepted as AcceptedCompressions, Compression};
+use crate::connect::{self, GetError};
+use crate::envelope::{Envelope, EnvelopeReader, too_large};
+use crate::grpc_web::{TextDecoder, encode_text, write_trailers};
+use crate::message::{Chunks, Message};
+use crate::metadata::{check_binary, keep_metadata};
+use crate::output::{Finish, Output};
+use crate::protocol::{ACCEPT_POST, ContentType, Form, Protocol};
+use crate::{Code, Codec, RpcError, grpc};
+
+/// A request that is a call.
+#[derive(Debug)]
+pub struct Accepted {
+    /// What it asks for.
+    pub call: Call,
+    /// Reads its messages.
+    pub reader: RequestReader,
+    /// Writes its answer.
+    pub writer: ResponseWriter,
+}
+
+/// A request that is none, or one that can be refused by its head alone.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The whole answer, in the caller's protocol where it speaks one.
+    pub output: Output<Response<()>>,
+    /// Why.
+    pub error: RpcError,
+    /// What the caller speaks, if that much was clear.
+    pub protocol: Option<Protocol>,
+}
+
+/// Reads the head of a request.
+///
+/// `has_body` tells whether body bytes can follow the head.
+///
+/// # Errors
+/// The answer to send instead: 405 for a method that no protocol uses, 415 for a content-type or codec that is not
+/// ours, 505 for gRPC over HTTP/1, and an error in the caller's protocol for malformed timeouts, encodings, binary
+/// metadata and queries.
+pub fn accept(request: Request<()>, has_body: bool, limits: Limits) -> Result<Accepted, Box<Refusal>> {
+    let (head, ()) = request.into_parts();
+    match head.method {
+        Method::POST => accept_post(head, limits),
+        Method::GET => accept_get(head, has_body, limits),
+        _ => Err(refuse_http(
+            StatusCode::METHOD_NOT_ALLOWED,
+            (ALLOW, "GET, POST"),
+            format!("{} is not a method that calls are made with", head.method),
+        )),
+    }
+}
+
+fn accept_post(mut head: http::request::Parts, limits: Limits) -> Result<Accepted, Box<Refusal>> {
+    let content_type = head.headers.get(CONTENT_TYPE).and_then(ContentType::parse);
+    let Some(ContentType { form, codec: Some(codec) }) = content_type else {
+        let value = head.headers.get(CONTENT_TYPE);
+        return Err(refuse_type(format!(
+            "the content-type {value:?} belongs to no protocol and codec served here"
+        )));
+    };
+    if form == Form::Grpc && head.version < Version::HTTP_2 {
+        return Err(refuse_version(codec));
+    }
+    let mut call = new_call(&head, form, codec);
+    let writer = ResponseWriter::new(form, codec);
+    let read = match form {
+        Form::ConnectUnary => connect::read_unary_head(&head.headers, &mut call),
+        Form::ConnectStream => connect::read_stream_head(&head.headers, &mut call),
+        Form::Grpc | Form::GrpcWeb | Form::GrpcWebText => grpc::read_head(&head.headers, &mut call),
+    };
+    if let Err(error) = read.and_then(|()| check_binary(&head.headers)) {
+        return Err(refuse(writer, error));
+    }
+    keep_metadata(&mut head.headers);
+    call.metadata = head.headers;
+    let source = match form {
+        Form::ConnectUnary => Source::Whole { chunks: Chunks::new(), len: 0 },
+        Form::GrpcWebText => {
+            Source::Text(TextDecoder::default(), EnvelopeReader::new(limits.max_message_bytes))
+        }
+        _ => Source::Envelopes(EnvelopeReader::new(limits.max_message_bytes)),
+    };
+    let reader = RequestReader::new(form, call.encoding, limits, source);
+    Ok(Accepted { call, reader, writer })
+}
+
+fn accept_get(
+    mut head: http::request::Parts,
+    has_body: bool,
+    limits: Limits,
+) -> Result<Accepted, Box<Refusal>> {
+    let query = head.uri.query().unwrap_or_default();
+    if !connect::is_get_call(query) {
+        return Err(refuse_http(
+            StatusCode::METHOD_NOT_ALLOWED,
+            (ALLOW, "POST"),
+            "a GET request is a call only with the query parameters encoding and message".into(),
+        ));
+    }
+    let form = Form::ConnectUnary;
+    let get = match connect::read_get(query, limits.max_message_bytes) {
+        Ok(get) => get,
+        Err(GetError::UnknownCodec) => {
+            return Err(refuse_type(
+                "the query parameter encoding names a codec that is not served here".into(),
+            ));
+        }
+        Err(GetError::Rpc(error)) => return Err(refuse(ResponseWriter::new(form, Codec::Json), error)),
+    };
+    let writer = ResponseWriter::new(form, get.codec);
+    if has_body {
+        let error =
+            RpcError::new(Code::InvalidArgument, "a call by GET has its message in the query, not in a body");
+        return Err(refuse(writer, error));
+    }
+    let mut call = new_call(&head, form, get.codec);
+    call.get = true;
+    if let Err(error) =
+        connect::read_unary_head(&head.headers, &mut call).and_then(|()| check_binary(&head.headers))
+    {
+        return Err(refuse(writer, error));
+    }
+    if !head.headers.contains_key(http::header::ACCEPT_ENCODING) {
+        call.accepts.add(get.encoding);
+    }
+    call.encoding = get.encoding;
+    keep_metadata(&mut head.headers);
+    call.metadata = head.headers;
+    let reader = RequestReader::new(form, call.encoding, limits, Source::Given(Some(get.message)));
+    Ok(Accepted { call, reader, writer })
+}
+
+fn new_call(head: &http::request::Parts, form: Form, codec: Codec) -> Call {
+    Call {
+        protocol: match form {
+            Form::ConnectUnary | Form::ConnectStream => Protocol::Connect,
+            Form::Grpc => Protocol::Grpc,
+            Form::GrpcWeb | Form::GrpcWebText => Protocol::GrpcWeb,
+        },
+        path: method_path(&head.uri),
+        shape: if form == Form::ConnectUnary { Shape::Unary } else { Shape::Stream },
+        codec,
+        timeout: None,
+        encoding: Compression::Identity,
+        accepts: AcceptedCompressions::NONE,
+        get: false,
+        metadata: http::HeaderMap::new(),
+    }
+}
+
+/// The path without its query, which names no method.
+fn method_path(uri: &http::Uri) -> PathAndQuery {
+    match uri.path_and_query() {
+        Some(path) if path.query().is_none() => path.clone(),
+        _ => uri.path().parse().unwrap_or_else(|_| PathAndQuery::from_static("/")),
+    }
+}
+
+/// The compression that a request's header names; identity where it names none.
+///
+/// # Errors
+/// `unimplemented`, as all three protocols ask for, with the list of what could be used.
+pub(crate) fn request_encoding(value: Option<&HeaderValue>) -> Result<Compression, RpcError> {
+    known_request_encoding(value.map(|value| value.to_str().unwrap_or("?")))
+}
+
+/// The same for a name out of a query.
+pub(crate) fn known_request_encoding(name: Option<&str>) -> Result<Compression, RpcError> {
+    let Some(name) = name else { return Ok(Compression::Identity) };
+    Compression::from_name(name.trim()).ok_or_else(|| {
+        let known = Compression::ALL.map(Compression::name).join(", ");
+        RpcError::new(
+            Code::Unimplemented,
+            format!("the compression {name:?} is not supported: use one of {known}, or identity"),
+        )
+    })
+}
+
+fn refuse(mut writer: ResponseWriter, error: RpcError) -> Box<Refusal> {
+    let mut output = Output::new();
+    let protocol = Some(writer.protocol());
+    writer.end(End::failed(error.clone()), &mut output);
+    Box::new(Refusal { output, error, protocol })
+}
+
+/// An answer in plain HTTP, for those that speak no protocol; the specification has no body for it.
+fn refuse_http(
+    status: StatusCode,
+    (name, value): (HeaderName, &'static str),
+    message: String,
+) -> Box<Refusal> {
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+    response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    let error = RpcError::new(Code::from_http_status(status), message);
+    let output = Output { head: Some(response), body: Chunks::new(), finish: Some(Finish::Body) };
+    Box::new(Refusal { output, error, protocol: None })
+}
+
+fn refuse_type(message: String) -> Box<Refusal> {
+    const ACCEPT_POST_NAME: HeaderName = HeaderName::from_static("accept-post");
+    refuse_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, (ACCEPT_POST_NAME, ACCEPT_POST), message)
+}
+
+fn refuse_version(codec: Codec) -> Box<Refusal> {
+    let error = RpcError::new(
+        Code::Internal,
+        "gRPC needs HTTP/2, because it ends calls with trailers; over HTTP/1.1 use Connect or gRPC-Web",
+    );
+    let end = End::failed(error.clone());
+    let mut response = grpc::trailers_only(Form::Grpc, codec, ResponseHead::default(), end);
+    *response.status_mut() = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
+    response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    let output = Output { head: Some(response), body: Chunks::new(), finish: Some(Finish::Body) };
+    Box::new(Refusal { output, error, protocol: Some(Protocol::Grpc) })
+}
+
+/// Reads a request's body into messages.
+///
+/// [`push`](Self::push) what arrives, [`end`](Self::end) at its end, and take [`event`](Self::event) until it has
+/// nothing more. After an error there is nothing more to read.
+#[derive(Debug)]
+pub struct RequestReader {
+    form: Form,
+    encoding: Compression,
+    limits: Limits,
+    source: Source,
+    ended: bool,
+    half_closed: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// The body is one bare message.
+    Whole { chunks: Chunks, len: usize },
+    /// The body is a stream of envelopes.
+    Envelopes(EnvelopeReader),
+    /// The same, in base64.
+    Text(TextDecoder, EnvelopeReader),
+    /// There is no body: the message was in the head.
+    Given(Option<Message>),
+}
+
+/// What a request consists of.
+#[derive(Debug, PartialEq, Eq)]
+pub enum RequestEvent {
+    /// One message.
+    Message(Message),
+    /// The caller has sent its last message; comes once, after all of them.
+    HalfClose,
+}
+
+impl RequestReader {
+    fn new(form: Form, encoding: Compression, limits: Limits, source: Source) -> Self {
+        let ended = matches!(source, Source::Given(_));
+        Self { form, encoding, limits, source, ended, half_closed: false }
+    }
+
+    /// Takes more of the body.
+    ///
+    /// # Errors
+    /// `resource_exhausted` for a bare message past the limit, `invalid_argument` for text that is not base64.
+    pub fn push(&mut self, data: Bytes) -> Result<(), RpcError> {
+        match &mut self.source {
+            Source::Whole { chunks, len } => {
+                *len += data.len();
+                if *len > self.limits.max_message_bytes {
+                    chunks.clear();
+                    return Err(too_large(*len, self.limits.max_message_bytes));
+                }
+                if !data.is_empty() {
+                    chunks.push(data);
+                }
+            }
+            Source::Envelopes(envelopes) => envelopes.push(data),
+            Source::Text(text, envelopes) => envelopes.push(text.push(&data)?),
+            Source::Given(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The body has ended.
+    ///
+    /// # Errors
+    /// `invalid_argument` for text that ends inside a byte.
+    pub fn end(&mut self) -> Result<(), RpcError> {
+        self.ended = true;
+        if let Source::Text(text, envelopes) = &mut self.source {
+            envelopes.push(text.finish()?);
+        }
+        Ok(())
+    }
+
+    /// The next message, or the half-close after the last; none until more is pushed.
+    ///
+    /// # Errors
+    /// For a message past the limit, flags that mean nothing, a compressed message without a compression, and a body
+    /// that ends inside a message.
+    pub fn event(&mut self) -> Result<Option<RequestEvent>, RpcError> {
+        let message = match &mut self.source {
+            Source::Whole { .. } if !self.ended => None,
+            Source::Whole { chunks, len } => {
+                // Zero bytes are never compressed, whatever the header says.
+                let compressed = !self.encoding.is_identity() && *len > 0;
+                let payload = std::mem::take(chunks).into_iter().collect();
+                self.source = Source::Given(None);
+                Some(Message { payload, compressed })
+            }
+            Source::Given(message) => message.take(),
+            Source::Envelopes(envelopes) | Source::Text(_, envelopes) => match envelopes.next()? {
+                Some(envelope) => Some(read_message(self.form, self.encoding, envelope)?),
+                None if self.ended && !envelopes.is_empty() => {
+                    return Err(envelopes.cut_error(Code::InvalidArgument));
+                }
+                None => None,
+            },
+        };
+        Ok(match message {
+            Some(message) => Some(RequestEvent::Message(message)),
+            None if self.ended && !self.half_closed => {
+                self.half_closed = true;
+                Some(RequestEvent::HalfClose)
+            }
+            None => None,
+        })
+    }
+}
+
+fn read_message(form: Form, encoding: Compression, envelope: Envelope) -> Result<Message, RpcError> {
+    let message = match form {
+        Form::ConnectStream | Form::ConnectUnary => connect::read_message(envelope)?,
+        Form::Grpc | Form::GrpcWeb | Form::GrpcWebText => grpc::read_message(envelope)?,
+    };
+    if message.compressed && encoding.is_identity() {
+        let message = "a message says that it is compressed, but the head of its stream names no compression";
+        return Err(RpcError::new(Code::Internal, message));
+    }
+    Ok(message)
+}
+
+/// Writes the answer to a call: give it the head, messages and the end, and send what it puts out.
+///
+/// ```text
+///            message (streams), flush                    end
+///  [waiting] ------------------------> [head is out] ----------> [done]
+///      | end: head, body and end at once                           ^
+///      +-----------------------------------------------------------+
+/// ```
+///
+/// The head waits for the first message or the end, so that a call which fails at once can still say so in its head.
+#[derive(Debug)]
+pub struct ResponseWriter {
+    form: Form,
+    codec: Codec,
+    state: WriterState,
+    /// Until it is sent.
+    head: ResponseHead,
+    /// A unary message waits for the end, which decides its fate.
+    unary: Option<Message>,
+    unknown_method: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WriterState {
+    Waiting,
+    HeadSent,
+    Done,
+}
+
+impl ResponseWriter {
+    fn new(form: Form, codec: Codec) -> Self {
+        let head = ResponseHead::default();
+        Self { form, codec, state: WriterState::Waiting, head, unary: None, unknown_method: false }
+    }
+
+    /// What the caller speaks.
+    pub fn protocol(&self) -> Protocol {
+        match self.form {
+            Form::ConnectUnary | Form::ConnectStream => Protocol::Connect,
+            Form::Grpc => Protocol::Grpc,
+            Form::GrpcWeb | Form::GrpcWebText => Protocol::GrpcWeb,
+        }
+    }
+
+    /// Takes the head of the response. It is sent with what comes next.
+    pub fn head(&mut self, head: ResponseHead) {
+        self.head = head;
+    }
+
+    /// Sends the head now, where the protocol allows: a unary Connect response has to wait for its end.
+    pub fn flush(&mut self, out: &mut Output<Response<()>>) {
+        if self.form != Form::ConnectUnary && self.state == WriterState::Waiting {
+            out.head = Some(self.stream_head());
+            self.state = WriterState::HeadSent;
+        }
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// `unimplemented` for a second message in a unary response; the call is then to be ended with that error.
+    pub fn message(&mut self, message: Message, out: &mut Output<Response<()>>) -> Result<(), RpcError> {
+        if self.form == Form::ConnectUnary {
+            return match self.unary.replace(message) {
+                None => Ok(()),
+                Some(_) => {
+                    let message = "the server answered a unary call with more than one message";
+                    Err(RpcError::new(Code::Unimplemented, message))
+                }
+            };
+        }
+        self.flush(out);
+        if self.state == WriterState::HeadSent {
+            let chunks = message.into_enveloped();
+            if self.form == Form::GrpcWebText {
+                out.push(encode_text(&chunks.concat()));
+            } else {
+                out.body.extend(chunks);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that the method is not known here: an `unimplemented` error is then a 404 to unary Connect callers.
+    pub fn method_is_unknown(&mut self) {
+        self.unknown_method = true;
+    }
+
+    /// Ends the response. What comes after is passed over.
+    pub fn end(&mut self, end: End, out: &mut Output<Response<()>>) {
+        match (std::mem::replace(&mut self.state, WriterState::Done), self.form) {
+            (WriterState::Waiting, Form::ConnectUnary) => self.end_unary(end, out),
+            (WriterState::Waiting, Form::Grpc) if self.head.metadata.is_empty() => {
+                let head = std::mem::take(&mut self.head);
+                out.head = Some(grpc::trailers_only(self.form, self.codec, head, end));
+                out.finish = Some(Finish::Body);
+            }
+            (WriterState::Waiting, _) => {
+                out.head = Some(self.stream_head());
+                self.end_stream(end, out);
+            }
+            (WriterState::HeadSent, _) => self.end_stream(end, out),
+            (WriterState::Done, _) => {}
+        }
+    }
+
+    /// Whether the end was written.
+    pub fn is_done(&self) -> bool {
+        self.state == WriterState::Done
+    }
+
+    fn stream_head(&mut self) -> Response<()> {
+        let head = std::mem::take(&mut self.head);
+        match self.form {
+            Form::ConnectStream | Form::ConnectUnary => connect::stream_head(self.codec, head),
+            form => grpc::response_head(form, self.codec, head),
+        }
+    }
+
+    fn end_stream(&self, end: End, out: &mut Output<Response<()>>) {
+        out.finish = Some(match self.form {
+            Form::Grpc => Finish::Trailers(grpc::write_end(end)),
+            Form::GrpcWeb => {
+                out.push(write_trailers(&grpc::write_end(end)));
+                Finish::Body
+            }
+            Form::GrpcWebText => {
+                out.push(encode_text(&write_trailers(&grpc::write_end(end))));
+                Finish::Body
+            }
+            Form::ConnectStream | Form::ConnectUnary => {
+                out.push(connect::write_end_stream(&end));
+                Finish::Body
+            }
+        });
+    }
+
+    fn end_unary(
+        &self,
+        head: ResponseHead,
+        message: Option<Message>,
+        end: End,
+        out: &mut Output<Response<()>>,
+    ) {
+        let error = match (end.result, message) {
+            (Ok(()), Some(message)) => {
+                return connect::unary_success(self.codec, head, message, &end.trailers, out);
+            }
+            (Ok(()), None) => RpcError::new(
+                Code::Unimplemented,
+                "the server ended a unary call with success and without a message",
+            ),
+            (Err(error), _) => error,
+        };
+        let status = match error.code {
+            Code::Unimplemented if self.unknown_method => StatusCode::NOT_FOUND,
+            code => code.http_status(),
+        };
+        connect::unary_failure(status, head.metadata, &error, &end.trailers, out);
+    }
+}

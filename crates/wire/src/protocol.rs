@@ -1,0 +1,140 @@
+//! Which protocol a message speaks: the content-types of all three.
+
+use http::HeaderValue;
+
+use crate::Codec;
+
+/// An RPC protocol as a caller speaks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// The Connect protocol, unary and streaming.
+    Connect,
+    /// gRPC over HTTP/2.
+    Grpc,
+    /// gRPC-Web, binary and text.
+    GrpcWeb,
+}
+
+impl Protocol {
+    /// The name used in settings, logs and statistics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Grpc => "grpc",
+            Self::GrpcWeb => "grpc_web",
+        }
+    }
+}
+
+/// The form of a body, as its content-type says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `application/proto`: one bare message.
+    ConnectUnary,
+    /// `application/connect+proto`: envelopes.
+    ConnectStream,
+    /// `application/grpc+proto`.
+    Grpc,
+    /// `application/grpc-web+proto`.
+    GrpcWeb,
+    /// `application/grpc-web-text+proto`: gRPC-Web in base64.
+    GrpcWebText,
+}
+
+/// A content-type of one of the protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ContentType {
+    pub(crate) form: Form,
+    /// None for a codec that we do not know.
+    pub(crate) codec: Option<Codec>,
+}
+
+impl ContentType {
+    /// Reads a content-type. Parameters (`; charset=utf-8`) are passed over: both codecs have only one charset.
+    /// None where it belongs to no protocol.
+    pub(crate) fn parse(value: &HeaderValue) -> Option<Self> {
+        // The usual ones first: this runs for every call.
+        match value.as_bytes() {
+            b"application/grpc" | b"application/grpc+proto" => {
+                return Some(Self::new(Form::Grpc, Codec::Proto));
+            }
+            b"application/proto" => return Some(Self::new(Form::ConnectUnary, Codec::Proto)),
+            b"application/json" => return Some(Self::new(Form::ConnectUnary, Codec::Json)),
+            _ => {}
+        }
+        let text = value.to_str().ok()?.split(';').next()?.trim().to_ascii_lowercase();
+        let subtype = text.strip_prefix("application/")?;
+        let (form, codec) = match subtype.split_once('+') {
+            Some(("connect", codec)) => (Form::ConnectStream, codec),
+            Some(("grpc", codec)) => (Form::Grpc, codec),
+            Some(("grpc-web", codec)) => (Form::GrpcWeb, codec),
+            Some(("grpc-web-text", codec)) => (Form::GrpcWebText, codec),
+            _ => match subtype {
+                "grpc" => (Form::Grpc, "proto"),
+                "grpc-web" => (Form::GrpcWeb, "proto"),
+                "grpc-web-text" => (Form::GrpcWebText, "proto"),
+                codec => (Form::ConnectUnary, codec),
+            },
+        };
+        Some(Self { form, codec: Codec::from_name(codec) })
+    }
+
+    /// The content-type's header value.
+    pub(crate) fn header(form: Form, codec: Codec) -> HeaderValue {
+        HeaderValue::from_static(match (form, codec) {
+            (Form::ConnectUnary, Codec::Proto) => "application/proto",
+            (Form::ConnectUnary, Codec::Json) => "application/json",
+            (Form::ConnectStream, Codec::Proto) => "application/connect+proto",
+            (Form::ConnectStream, Codec::Json) => "application/connect+json",
+            (Form::Grpc, Codec::Proto) => "application/grpc+proto",
+            (Form::Grpc, Codec::Json) => "application/grpc+json",
+            (Form::GrpcWeb, Codec::Proto) => "application/grpc-web+proto",
+            (Form::GrpcWeb, Codec::Json) => "application/grpc-web+json",
+            (Form::GrpcWebText, Codec::Proto) => "application/grpc-web-text+proto",
+            (Form::GrpcWebText, Codec::Json) => "application/grpc-web-text+json",
+        })
+    }
+
+    fn new(form: Form, codec: Codec) -> Self {
+        Self { form, codec: Some(codec) }
+    }
+}
+
+/// The value of `accept-post` in a 415 answer: every content-type that a call can be posted in.
+pub(crate) const ACCEPT_POST: &str = "application/connect+json, application/connect+proto, application/grpc, \
+     application/grpc+json, application/grpc+proto, application/grpc-web, application/grpc-web+json, \
+     application/grpc-web+proto, application/grpc-web-text, application/grpc-web-text+json, \
+     application/grpc-web-text+proto, application/json, application/proto";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_content_types_are_read_back() {
+        for form in [Form::ConnectUnary, Form::ConnectStream, Form::Grpc, Form::GrpcWeb, Form::GrpcWebText] {
+            for codec in [Codec::Proto, Codec::Json] {
+                let header = ContentType::header(form, codec);
+                assert_eq!(ContentType::parse(&header), Some(ContentType::new(form, codec)), "{header:?}");
+                assert!(ACCEPT_POST.split(", ").any(|item| header == item));
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_case_and_missing_suffixes_are_understood() {
+        let parse = |text| ContentType::parse(&HeaderValue::from_static(text));
+        assert_eq!(
+            parse("application/json; charset=utf-8"),
+            Some(ContentType::new(Form::ConnectUnary, Codec::Json))
+        );
+        assert_eq!(parse("Application/gRPC-Web"), Some(ContentType::new(Form::GrpcWeb, Codec::Proto)));
+        assert_eq!(
+            parse("application/grpc-web-text"),
+            Some(ContentType::new(Form::GrpcWebText, Codec::Proto))
+        );
+        assert_eq!(parse("application/foo"), Some(ContentType { form: Form::ConnectUnary, codec: None }));
+        assert_eq!(parse("text/html"), None);
+        assert_eq!(parse(""), None);
+    }
+}
