@@ -485,14 +485,9 @@ impl ResponseWriter {
         });
     }
 
-    fn end_unary(
-        &self,
-        head: ResponseHead,
-        message: Option<Message>,
-        end: End,
-        out: &mut Output<Response<()>>,
-    ) {
-        let error = match (end.result, message) {
+    fn end_unary(&mut self, end: End, out: &mut Output<Response<()>>) {
+        let head = std::mem::take(&mut self.head);
+        let error = match (end.result, self.unary.take()) {
             (Ok(()), Some(message)) => {
                 return connect::unary_success(self.codec, head, message, &end.trailers, out);
             }
