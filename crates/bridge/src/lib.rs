@@ -1,1 +1,24 @@
-//! Landbridge bridge.
+//! The translating proxy: Envoy's file in, Connect, gRPC and gRPC-Web between callers and servers.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`config`] | the Envoy file, parsed into what it means |
+//! | `serve` | a configuration brought to life: workers, listeners, draining |
+//! | `proxy` | one request: which route, which answer |
+//! | `call` | one call: the two halves of `wire`, joined |
+//! | `cluster` | the endpoints of a cluster and the choice between them |
+//! | `schemas` | where the methods of a cluster are known from |
+//! | `tls`, `http2` | Envoy's settings, in the terms of `net` |
+
+mod call;
+mod cluster;
+pub mod config;
+mod http2;
+mod proxy;
+mod schemas;
+mod serve;
+mod tls;
+
+pub use schemas::SchemaSetupError;
+pub use serve::{Bridge, Options, StartError};
+pub use tls::TlsSetupError;

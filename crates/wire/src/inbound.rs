@@ -38,6 +38,15 @@ pub struct Refusal {
     pub protocol: Option<Protocol>,
 }
 
+/// Whether a request looks like a call in any of the protocols: by its content-type, or its query for GET.
+pub fn is_call(request: &Request<()>) -> bool {
+    match *request.method() {
+        Method::POST => request.headers().get(CONTENT_TYPE).and_then(ContentType::parse).is_some(),
+        Method::GET => request.uri().query().is_some_and(connect::is_get_call),
+        _ => false,
+    }
+}
+
 /// Reads the head of a request.
 ///
 /// `has_body` tells whether body bytes can follow the head.
@@ -367,7 +376,8 @@ pub struct ResponseWriter {
     head: ResponseHead,
     /// A unary message waits for the end, which decides its fate.
     unary: Option<Message>,
-    unknown_method: bool,
+    /// The HTTP status of an `unimplemented` error, where more is known than the code says.
+    unimplemented: StatusCode,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -380,7 +390,7 @@ enum WriterState {
 impl ResponseWriter {
     fn new(form: Form, codec: Codec) -> Self {
         let head = ResponseHead::default();
-        Self { form, codec, state: WriterState::Waiting, head, unary: None, unknown_method: false }
+        Self { form, codec, state: WriterState::Waiting, head, unary: None, unimplemented: Code::Unimplemented.http_status() }
     }
 
     /// What the caller speaks.
@@ -433,7 +443,12 @@ impl ResponseWriter {
 
     /// Says that the method is not known here: an `unimplemented` error is then a 404 to unary Connect callers.
     pub fn method_is_unknown(&mut self) {
-        self.unknown_method = true;
+        self.unimplemented = StatusCode::NOT_FOUND;
+    }
+
+    /// Says that the method has side effects and cannot be called by GET: an `unimplemented` error is then a 405.
+    pub fn get_is_not_allowed(&mut self) {
+        self.unimplemented = StatusCode::METHOD_NOT_ALLOWED;
     }
 
     /// Ends the response. What comes after is passed over.
@@ -498,9 +513,13 @@ impl ResponseWriter {
             (Err(error), _) => error,
         };
         let status = match error.code {
-            Code::Unimplemented if self.unknown_method => StatusCode::NOT_FOUND,
+            Code::Unimplemented => self.unimplemented,
             code => code.http_status(),
         };
-        connect::unary_failure(status, head.metadata, &error, &end.trailers, out);
+        let mut metadata = head.metadata;
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            metadata.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        connect::unary_failure(status, metadata, &error, &end.trailers, out);
     }
 }

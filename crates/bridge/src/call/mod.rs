@@ -1,0 +1,166 @@
+//! One call, from its accepted head to its end: the two halves of `wire`, joined.
+//!
+//! ```text
+//! caller -> RequestSide: RequestReader  -> Transcode -> RequestWriter  -> server
+//! caller <- Answer:      ResponseWriter <- Transcode <- ResponseReader <- server
+//! ```
+
+mod answer;
+mod failure;
+mod pace;
+mod plan;
+mod request;
+mod transcode;
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::Response;
+use landbridge_net::{RecvBody, RecvError};
+use landbridge_wire::outbound::{self, OpenedCall};
+use landbridge_wire::{Call, Code, RequestReader, ResponseReader, RpcError, Shape};
+
+pub(crate) use answer::Answer;
+pub(crate) use pace::{Overdue, Pace};
+pub(crate) use plan::Plan;
+
+use crate::cluster::Opened;
+use failure::server_gone;
+use plan::Exchange;
+use request::RequestSide;
+
+/// How often a call is tried, if no server has looked at it before.
+const MOST_TRIES: usize = 3;
+
+/// Carries a call to its cluster and the answer back, and says which limit it ran into, if it did.
+///
+/// Dropping the future cancels the call on both sides.
+pub(crate) async fn carry(
+    plan: &Plan<'_>,
+    call: Call,
+    reader: RequestReader,
+    body: RecvBody,
+    answer: &mut Answer<'_>,
+    pace: &Pace,
+) -> Option<Overdue> {
+    let times = plan.times(&call);
+    let ended = {
+        let mut run = pin!(run(plan, call, reader, body, answer, pace));
+        tokio::select! {
+            biased;
+            result = &mut run => result.map_err(Failure::Error),
+            overdue = pace.overdue(times) => Err(Failure::Overdue(overdue)),
+        }
+    };
+    match ended {
+        Ok(()) => None,
+        Err(Failure::Error(error)) => {
+            answer.fail(error).await;
+            None
+        }
+        Err(Failure::Overdue(overdue)) => {
+            answer.fail(overdue.into()).await;
+            Some(overdue)
+        }
+    }
+}
+
+enum Failure {
+    Error(RpcError),
+    Overdue(Overdue),
+}
+
+/// The way of a call that runs into no limit.
+///
+/// # Errors
+/// What the answer is to end with.
+async fn run(
+    plan: &Plan<'_>,
+    call: Call,
+    reader: RequestReader,
+    body: RecvBody,
+    answer: &mut Answer<'_>,
+    pace: &Pace,
+) -> Result<(), RpcError> {
+    let whole = call.shape == Shape::Unary;
+    let mut exchange = plan.exchange(call, answer, pace).await?;
+    let OpenedCall { writer, reader: mut response_reader } =
+        outbound::open(exchange.path.clone(), std::mem::take(&mut exchange.metadata), &exchange.target);
+    let mut request = RequestSide::new(body, reader, writer, exchange.request_transcode());
+    let head = request.head(whole).await?;
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        let opened = plan.cluster.open(&head, request.is_bare(), &plan.authority).await?;
+        answer.upstream(opened.address.clone());
+        match attempt(plan, &exchange, &mut request, &mut response_reader, opened, answer, pace).await? {
+            Attempt::Over => return Ok(()),
+            Attempt::Unprocessed(_) if tried < MOST_TRIES && request.can_start_again() => {}
+            Attempt::Unprocessed(error) => return Err(server_gone(&error)),
+        }
+    }
+}
+
+/// How one try ended.
+enum Attempt {
+    /// The answer is written, or nobody waits for it any more.
+    Over,
+    /// The server has not looked at the call, so it may be made again.
+    Unprocessed(RecvError),
+}
+
+async fn attempt(
+    plan: &Plan<'_>,
+    exchange: &Exchange,
+    request: &mut RequestSide,
+    reader: &mut ResponseReader,
+    opened: Opened,
+    answer: &mut Answer<'_>,
+    pace: &Pace,
+) -> Result<Attempt, RpcError> {
+    let answered = AtomicBool::new(false);
+    let mut sending = pin!(request.run(opened.send, &answered, pace));
+    let mut sent = false;
+    let mut response = pin!(opened.response);
+    let response = loop {
+        tokio::select! {
+            biased;
+            response = &mut response => break response,
+            result = &mut sending, if !sent => {
+                result?;
+                sent = true;
+            }
+        }
+    };
+    let (head, body) = match response {
+        Ok(response) => response.into_parts(),
+        Err(error) if error.is_unprocessed() => return Ok(Attempt::Unprocessed(error)),
+        Err(error) => return Err(server_gone(&error)),
+    };
+    answered.store(true, Ordering::Relaxed);
+    pace.touch();
+    reader.head(&Response::from_parts(head, ()), body.is_end_stream());
+    let mut relaying = pin!(answer.relay(reader, body, exchange, plan, pace));
+    loop {
+        tokio::select! {
+            biased;
+            // A caller who has gone away needs no more: dropping the rest cancels the server's call.
+            _relayed = &mut relaying => return Ok(Attempt::Over),
+            result = &mut sending, if !sent => {
+                result?;
+                sent = true;
+            }
+        }
+    }
+}
+
+/// The error of a method that could only be served with a schema, of which none is to be had.
+fn needs_schema(why: &str, problem: &str) -> RpcError {
+    RpcError::new(
+        Code::Unimplemented,
+        format!(
+            "{why}, for which the bridge needs the method's schema: {problem}; let the server offer gRPC reflection, \
+             or give `descriptor_set` in `metadata.filter_metadata.landbridge` of the cluster"
+        ),
+    )
+}

@@ -1,0 +1,161 @@
+//! The clock of one call: its deadlines, and how long it has been silent.
+
+use std::future::pending;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use landbridge_wire::{Code, RpcError};
+
+/// How long a call may take; none is no limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    /// What the caller asked for, from the head on.
+    pub(crate) caller: Option<Duration>,
+    /// The route's `timeout`, from the half-close on.
+    pub(crate) route: Option<Duration>,
+    /// Silence, both ways.
+    pub(crate) idle: Option<Duration>,
+    /// All of it, from the head on.
+    pub(crate) most: Option<Duration>,
+}
+
+/// Which limit a call ran into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overdue {
+    /// The caller's own.
+    Caller(Duration),
+    /// The route's `timeout`.
+    Route(Duration),
+    /// `stream_idle_timeout` or the route's `idle_timeout`.
+    Idle(Duration),
+    /// `max_stream_duration`.
+    Most(Duration),
+}
+
+impl From<Overdue> for RpcError {
+    fn from(overdue: Overdue) -> Self {
+        let message = match overdue {
+            Overdue::Caller(limit) => {
+                format!("the call took longer than the {limit:?} that its caller gave it")
+            }
+            Overdue::Route(limit) => {
+                format!(
+                    "the server took longer than the route's timeout of {limit:?}; see `timeout` of the route"
+                )
+            }
+            Overdue::Idle(limit) => {
+                format!("nothing was sent either way for {limit:?}; see `stream_idle_timeout`")
+            }
+            Overdue::Most(limit) => format!("the call took longer than {limit:?}; see `max_stream_duration`"),
+        };
+        Self::new(Code::DeadlineExceeded, message)
+    }
+}
+
+/// When a call started, and when something last happened in it.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    started: Instant,
+    /// Milliseconds after `started`.
+    touched: AtomicU64,
+    /// The same, plus one; 0 as long as the request goes on.
+    half_closed: AtomicU64,
+}
+
+impl Pace {
+    pub(crate) fn new(started: Instant) -> Self {
+        Self { started, touched: AtomicU64::new(0), half_closed: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Something was sent or received.
+    pub(crate) fn touch(&self) {
+        self.touched.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// The whole request was sent on.
+    pub(crate) fn half_close(&self) {
+        self.half_closed.store(self.now() + 1, Ordering::Relaxed);
+    }
+
+    /// Resolves when the call has run into one of its limits.
+    pub(crate) async fn overdue(&self, times: Times) -> Overdue {
+        loop {
+            let elapsed = self.elapsed();
+            // The earliest moment at which a limit can be reached as things stand; what moves, moves it back.
+            let mut next: Option<(Duration, Overdue)> = None;
+            let mut limit = |at: Duration, overdue: Overdue| {
+                if next.is_none_or(|(earliest, _)| at < earliest) {
+                    next = Some((at, overdue));
+                }
+            };
+            if let Some(most) = times.caller {
+                limit(most, Overdue::Caller(most));
+            }
+            if let Some(most) = times.most {
+                limit(most, Overdue::Most(most));
+            }
+            if let Some(idle) = times.idle {
+                limit(milliseconds(&self.touched).saturating_add(idle), Overdue::Idle(idle));
+            }
+            if let Some(route) = times.route {
+                let from = match self.half_closed.load(Ordering::Relaxed) {
+                    0 => elapsed + Duration::from_millis(1),
+                    at => Duration::from_millis(at - 1),
+                };
+                limit(from.saturating_add(route), Overdue::Route(route));
+            }
+            let Some((at, overdue)) = next else { return pending().await };
+            match at.checked_sub(elapsed) {
+                None | Some(Duration::ZERO) => return overdue,
+                Some(left) => tokio::time::sleep(left).await,
+            }
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
+    }
+}
+
+fn milliseconds(value: &AtomicU64) -> Duration {
+    Duration::from_millis(value.load(Ordering::Relaxed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Option<Duration> = Some(Duration::from_millis(5));
+    const LONG: Option<Duration> = Some(Duration::from_secs(600));
+
+    async fn first(pace: &Pace, times: Times) -> Overdue {
+        pace.overdue(times).await
+    }
+
+    #[tokio::test]
+    async fn the_shortest_limit_is_told() {
+        let pace = Pace::new(Instant::now());
+        pace.half_close();
+        for (times, expected) in [
+            (Times { caller: SHORT, route: LONG, ..Times::default() }, "Caller"),
+            (Times { caller: LONG, route: SHORT, ..Times::default() }, "Route"),
+            (Times { idle: SHORT, most: LONG, ..Times::default() }, "Idle"),
+            (Times { idle: LONG, most: SHORT, ..Times::default() }, "Most"),
+        ] {
+            let overdue = first(&pace, times).await;
+            assert!(format!("{overdue:?}").starts_with(expected), "{overdue:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_routes_timeout_waits_for_the_half_close() {
+        let pace = Pace::new(Instant::now());
+        let overdue =
+            first(&pace, Times { route: SHORT, most: Some(Duration::from_millis(50)), ..Times::default() });
+        assert!(matches!(overdue.await, Overdue::Most(_)));
+    }
+}

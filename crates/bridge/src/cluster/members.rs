@@ -1,0 +1,237 @@
+//! The endpoints of a cluster, kept up to date by DNS where they are names.
+
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::uri::Authority;
+use landbridge_net::{
+    Address, Endpoint, EndpointConfig, EndpointSettings, HostPort, Resolution, ResolveMode, ResolveSettings,
+    Resolver, SystemLookup, UpstreamHttp,
+};
+use tokio::sync::watch;
+
+use super::SharedCluster;
+use crate::config::{self, Discovery, DnsFamily, EndpointAddress, UpstreamHttpVersion};
+
+/// One endpoint that calls can go to.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) endpoint: Endpoint,
+    /// What `auto_host_rewrite` sends.
+    pub(crate) authority: Option<Authority>,
+    pub(crate) weight: NonZeroU32,
+}
+
+/// The endpoints there are now.
+#[derive(Debug)]
+pub(super) struct Members {
+    current: Mutex<Arc<[Member]>>,
+    /// Of the entries of the file that are names.
+    resolvers: Vec<Resolver>,
+    /// Turned on once `current` holds what the first look-ups brought.
+    resolved: watch::Sender<bool>,
+}
+
+impl Members {
+    /// Starts with the addresses of the file, and looks up the names.
+    pub(super) fn start(shared: &Arc<SharedCluster>) -> Arc<Self> {
+        let mut fixed = Vec::new();
+        let mut resolvers = Vec::new();
+        let mut watched = Vec::new();
+        for entry in shared.config.endpoints.iter().filter(|entry| entry.healthy) {
+            match source(&entry.address, &shared.config.discovery) {
+                Source::Fixed(address) => fixed.push(member(shared, entry, address)),
+                Source::Name(target, settings, family) => {
+                    let resolver = Resolver::start(target, settings, SystemLookup);
+                    watched.push((entry.clone(), family, resolver.watch()));
+                    resolvers.push(resolver);
+                }
+            }
+        }
+        let resolved = watch::Sender::new(watched.is_empty());
+        let members = Arc::new(Self { current: Mutex::new(fixed.clone().into()), resolvers, resolved });
+        for member in &fixed {
+            watch_arrivals(shared, &member.endpoint);
+        }
+        if !watched.is_empty() {
+            tokio::spawn(follow(Arc::downgrade(&members), Arc::clone(shared), fixed, watched));
+        }
+        members
+    }
+
+    pub(super) fn current(&self) -> Arc<[Member]> {
+        Arc::clone(&self.lock())
+    }
+
+    /// Why there may be no endpoint.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.resolvers.iter().find_map(|resolver| resolver.watch().borrow().failure.clone())
+    }
+
+    /// Waits until every name has been looked up once.
+    pub(super) async fn resolved(&self) {
+        // The sender is here, so it cannot be gone.
+        let mut resolved = self.resolved.subscribe();
+        let _resolved = resolved.wait_for(|resolved| *resolved).await;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Arc<[Member]>> {
+        // The only change under the lock is an assignment.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Source {
+    Fixed(Address),
+    Name(HostPort, ResolveSettings, DnsFamily),
+}
+
+fn source(address: &EndpointAddress, discovery: &Discovery) -> Source {
+    match address {
+        EndpointAddress::Ip(address) => Source::Fixed(Address::Tcp(*address)),
+        EndpointAddress::Pipe(path) => Source::Fixed(Address::Unix(path.clone())),
+        EndpointAddress::Dns { host, port } => {
+            let (mode, refresh, family) = match discovery {
+                Discovery::StrictDns(dns) => (ResolveMode::Strict, dns.refresh_rate, dns.family),
+                Discovery::LogicalDns(dns) => (ResolveMode::Logical, dns.refresh_rate, dns.family),
+                // Names stand only in clusters found by DNS; the configuration sees to that.
+                Discovery::Static => {
+                    (ResolveMode::Strict, ResolveSettings::default().refresh, DnsFamily::All)
+                }
+            };
+            let settings = ResolveSettings { mode, refresh, ..ResolveSettings::default() };
+            Source::Name(HostPort { host: host.clone(), port: *port }, settings, family)
+        }
+    }
+}
+
+type Watched = (config::Endpoint, DnsFamily, watch::Receiver<Resolution>);
+
+/// Keeps the members as DNS says, for as long as they are wanted.
+async fn follow(
+    members: std::sync::Weak<Members>,
+    shared: Arc<SharedCluster>,
+    fixed: Vec<Member>,
+    mut watched: Vec<Watched>,
+) {
+    loop {
+        let Some(members) = members.upgrade() else { return };
+        let before = members.current();
+        let mut now = fixed.clone();
+        let mut looked_up = true;
+        for (entry, family, resolution) in &mut watched {
+            let resolution = resolution.borrow_and_update().clone();
+            looked_up &= resolution.lookups > 0;
+            for address in wanted(&resolution.addresses, *family, &shared.config.discovery) {
+                let kept = before.iter().find(|member| *member.endpoint.address() == address);
+                now.push(match kept {
+                    Some(member) => member.clone(),
+                    None => {
+                        let member = member(&shared, entry, address);
+                        watch_arrivals(&shared, &member.endpoint);
+                        member
+                    }
+                });
+            }
+        }
+        let addresses =
+            |all: &[Member]| all.iter().map(|member| member.endpoint.address().clone()).collect::<Vec<_>>();
+        if addresses(&before) != addresses(&now) {
+            let found = addresses(&now);
+            tracing::info!(cluster = shared.config.name, endpoints = ?found, "endpoints changed");
+            *members.lock() = now.into();
+        }
+        members
+            .resolved
+            .send_if_modified(|resolved| !std::mem::replace(resolved, *resolved || looked_up) && looked_up);
+        drop(members);
+        let changes = watched.iter_mut().map(|(_, _, resolution)| Box::pin(resolution.changed()));
+        let (changed, _, _) = futures_util::future::select_all(changes).await;
+        if changed.is_err() {
+            return;
+        }
+    }
+}
+
+/// The addresses of the wanted family. A logical name is one endpoint: its first address.
+fn wanted(addresses: &[Address], family: DnsFamily, discovery: &Discovery) -> Vec<Address> {
+    let is_v4 = |address: &&Address| address.ip().is_some_and(|ip| ip.is_ipv4());
+    let is_v6 = |address: &&Address| address.ip().is_some_and(|ip| ip.is_ipv6());
+    let v4: Vec<Address> = addresses.iter().filter(is_v4).cloned().collect();
+    let v6: Vec<Address> = addresses.iter().filter(is_v6).cloned().collect();
+    let mut wanted = match family {
+        DnsFamily::V4Only => v4,
+        DnsFamily::V6Only => v6,
+        DnsFamily::V4Preferred if v4.is_empty() => v6,
+        DnsFamily::V4Preferred => v4,
+        DnsFamily::V6Preferred if v6.is_empty() => v4,
+        DnsFamily::V6Preferred => v6,
+        DnsFamily::All => addresses.to_vec(),
+    };
+    if matches!(discovery, Discovery::LogicalDns(_)) {
+        wanted.truncate(1);
+    }
+    wanted
+}
+
+/// Tells the schema when the server has come back.
+fn watch_arrivals(shared: &Arc<SharedCluster>, endpoint: &Endpoint) {
+    let mut status = endpoint.status();
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        let mut arrivals = status.borrow_and_update().arrivals;
+        while status.changed().await.is_ok() {
+            let now = status.borrow_and_update().arrivals;
+            // The first is no return.
+            if arrivals > 0 && now > arrivals {
+                shared.schemas.iter().for_each(|schema| schema.server_came_back());
+            }
+            arrivals = now;
+        }
+    });
+}
+
+fn member(shared: &SharedCluster, entry: &config::Endpoint, address: Address) -> Member {
+    let host = match (&entry.hostname, &entry.address) {
+        (Some(hostname), _) => Some(hostname.clone()),
+        (None, EndpointAddress::Dns { host, .. }) => Some(host.clone()),
+        (None, _) => None,
+    };
+    let authority = host.as_ref().and_then(|host| host.parse().ok());
+    let endpoint = Endpoint::new(EndpointConfig {
+        address,
+        host,
+        tls: shared.tls.clone(),
+        settings: settings(&shared.config),
+        stats: Arc::clone(&shared.stats),
+    });
+    Member { endpoint, authority, weight: entry.weight }
+}
+
+fn settings(config: &config::Cluster) -> EndpointSettings {
+    let mut settings = EndpointSettings {
+        connect_timeout: config.connect_timeout,
+        max_connections: config.circuit_breakers.max_connections as usize,
+        max_pending: config.circuit_breakers.max_pending_requests as usize,
+        idle_timeout: config.http.idle_timeout,
+        max_requests_per_connection: config.http.max_requests_per_connection.map(u64::from),
+        ..EndpointSettings::default()
+    };
+    let http2 = match &config.http.version {
+        UpstreamHttpVersion::Http1 => {
+            settings.http = UpstreamHttp::Http1;
+            return settings;
+        }
+        UpstreamHttpVersion::Http2(http2) => {
+            settings.http = UpstreamHttp::Http2;
+            http2
+        }
+        UpstreamHttpVersion::Alpn(http2) => {
+            settings.http = UpstreamHttp::Auto;
+            http2
+        }
+    };
+    settings.max_concurrent_streams = http2.max_concurrent_streams.map(|most| most as usize);
+    crate::http2::apply(http2, &mut settings.http2);
+    settings
+}

@@ -1,0 +1,204 @@
+//! A cluster as it runs on one worker: its endpoints, how one of them is chosen, and what was learned of it.
+
+mod balance;
+mod members;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use http::Request;
+use http::uri::{Authority, Uri};
+use landbridge_net::{Address, ClientTls, OpenError, ResponseFuture, SendBody, UpstreamStats};
+use landbridge_wire::{Accepted, Code, Compression, RpcError};
+
+use crate::config;
+use crate::schemas::SchemaCache;
+use crate::tls::{self, TlsSetupError};
+use balance::Balancer;
+use members::{Member, Members};
+
+/// What all workers know of one cluster.
+#[derive(Debug)]
+pub(crate) struct SharedCluster {
+    config: config::Cluster,
+    tls: Option<ClientTls>,
+    stats: Arc<UpstreamStats>,
+    schemas: Vec<Arc<SchemaCache>>,
+    /// The compressions that the servers said they take, as bits by their place in [`Compression::ALL`].
+    accepts: AtomicU8,
+}
+
+impl SharedCluster {
+    /// Loads what the cluster needs.
+    ///
+    /// # Errors
+    /// A certificate or key that cannot be read.
+    pub(crate) fn load(
+        config: config::Cluster,
+        schemas: Vec<Arc<SchemaCache>>,
+    ) -> Result<Self, TlsSetupError> {
+        let tls = config.tls.as_ref().map(tls::client).transpose()?;
+        Ok(Self { config, tls, stats: Arc::default(), schemas, accepts: AtomicU8::new(0) })
+    }
+
+    /// Its configuration.
+    pub(crate) fn config(&self) -> &config::Cluster {
+        &self.config
+    }
+
+    /// What has happened on its connections, over all workers.
+    pub(crate) fn stats(&self) -> &Arc<UpstreamStats> {
+        &self.stats
+    }
+}
+
+/// A cluster on one worker.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    shared: Arc<SharedCluster>,
+    members: Arc<Members>,
+    balancer: Balancer,
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) response: ResponseFuture,
+    pub(crate) send: SendBody,
+    pub(crate) address: Address,
+}
+
+/// The authority that the server is to see.
+#[derive(Clone, Debug)]
+pub(crate) enum AuthorityChoice {
+    /// The caller's, or a fixed one.
+    Given(Authority),
+    /// The endpoint's own name.
+    Endpoint,
+}
+
+impl AuthorityChoice {
+    /// An authority to write a request with before its endpoint is known.
+    pub(crate) fn placeholder(&self) -> Authority {
+        match self {
+            Self::Given(authority) => authority.clone(),
+            Self::Endpoint => Authority::from_static("localhost"),
+        }
+    }
+}
+
+impl Cluster {
+    /// Starts the cluster on the current runtime: names are looked up from now on, connections are made when needed.
+    pub(crate) fn start(shared: Arc<SharedCluster>) -> Self {
+        let members = Members::start(&shared);
+        let balancer = Balancer::new(shared.config.load_balancing);
+        Self { shared, members, balancer }
+    }
+
+    /// Waits until every name has been looked up once, well or not: calls that come before would find no endpoint.
+    pub(crate) async fn resolved(&self) {
+        self.members.resolved().await;
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.shared.config.name
+    }
+
+    /// Whether its connections are under TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.shared.tls.is_some()
+    }
+
+    /// What all workers know of it.
+    pub(crate) fn shared(&self) -> &Arc<SharedCluster> {
+        &self.shared
+    }
+
+    /// The compressions that its servers take in requests, as far as they have said so: none, before the first answer.
+    pub(crate) fn accepts(&self) -> Accepted {
+        let bits = self.shared.accepts.load(Ordering::Relaxed);
+        let known = Compression::ALL.into_iter().enumerate();
+        known.filter(|(place, _)| bits & 1 << place != 0).map(|(_, compression)| compression).collect()
+    }
+
+    /// Takes down what a server said it takes.
+    pub(crate) fn learn_accepts(&self, accepts: Accepted) {
+        let known = Compression::ALL.into_iter().enumerate();
+        let bits = known
+            .filter(|(_, compression)| accepts.contains(*compression))
+            .fold(0, |bits, (place, _)| bits | 1 << place);
+        if self.shared.accepts.load(Ordering::Relaxed) != bits {
+            self.shared.accepts.store(bits, Ordering::Relaxed);
+        }
+    }
+
+    /// Sends a request head to one of the endpoints; to another if the first cannot be reached. `bare` says that no body
+    /// follows.
+    ///
+    /// # Errors
+    /// `unavailable`: no endpoint can be reached, or the circuit breakers are open. No server has seen the request.
+    pub(crate) async fn open(
+        &self,
+        head: &Request<()>,
+        bare: bool,
+        authority: &AuthorityChoice,
+    ) -> Result<Opened, RpcError> {
+        let most = u64::from(self.shared.config.circuit_breakers.max_requests);
+        if self.shared.stats.requests_active.value() >= most {
+            let message = format!(
+                "cluster {} has {most} calls in flight, which is its limit; see `circuit_breakers.thresholds.max_requests`",
+                self.name()
+            );
+            return Err(RpcError::new(Code::Unavailable, message));
+        }
+        let members = self.members.current();
+        let mut last = None;
+        for member in self.balancer.order(&members) {
+            match self.open_at(member, head, bare, authority).await {
+                Ok(opened) => return Ok(opened),
+                Err(error @ OpenError::Invalid { .. }) => {
+                    return Err(RpcError::new(Code::Internal, format!("cluster {}: {error}", self.name())));
+                }
+                Err(error) => last = Some(error.to_string()),
+            }
+        }
+        let problem = last
+            .or_else(|| self.members.problem())
+            .unwrap_or_else(|| "it has no healthy endpoint".to_owned());
+        Err(RpcError::new(Code::Unavailable, format!("cluster {} cannot be reached: {problem}", self.name())))
+    }
+
+    async fn open_at(
+        &self,
+        member: &Member,
+        head: &Request<()>,
+        bare: bool,
+        authority: &AuthorityChoice,
+    ) -> Result<Opened, OpenError> {
+        // A connection can close at the very moment it is chosen; the next one is fresh.
+        let mut tries = 2;
+        loop {
+            let mut request = head.clone();
+            if let (AuthorityChoice::Endpoint, Some(name)) = (authority, &member.authority) {
+                set_authority(request.uri_mut(), name);
+            }
+            tries -= 1;
+            match member.endpoint.open(request, bare).await {
+                Ok((response, send)) => {
+                    let address = member.endpoint.address().clone();
+                    return Ok(Opened { response, send, address });
+                }
+                Err(OpenError::Closed { .. }) if tries > 0 => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn set_authority(uri: &mut Uri, authority: &Authority) {
+    let mut parts = std::mem::take(uri).into_parts();
+    parts.authority = Some(authority.clone());
+    // Scheme and path were there before.
+    *uri = Uri::from_parts(parts).unwrap_or_default();
+}

@@ -1,0 +1,91 @@
+//! Cross-origin calls from browsers (the Fetch standard, "CORS protocol").
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+
+use crate::config::{CorsPolicy, Listed};
+
+/// Request headers that the protocols need, beside those that browsers send freely.
+const REQUEST_HEADERS: &str = "authorization,content-type,connect-protocol-version,connect-timeout-ms,grpc-timeout,\
+     x-grpc-web,x-user-agent";
+/// Response headers that the protocols need a page to read.
+const RESPONSE_HEADERS: &str = "grpc-status,grpc-message,grpc-status-details-bin,grpc-encoding,content-encoding,\
+     connect-content-encoding";
+
+/// A request from a page whose origin may call.
+#[derive(Debug)]
+pub(super) struct Cors<'a> {
+    policy: &'a CorsPolicy,
+    origin: HeaderValue,
+}
+
+impl<'a> Cors<'a> {
+    /// None for requests that come from no page, or from one that may not call.
+    pub(super) fn of(policy: Option<&'a CorsPolicy>, headers: &HeaderMap) -> Option<Self> {
+        let origin = headers.get(header::ORIGIN)?;
+        let policy =
+            policy.filter(|policy| origin.to_str().is_ok_and(|origin| policy.allows_origin(origin)))?;
+        Some(Self { policy, origin: origin.clone() })
+    }
+
+    /// The answer to a preflight request; none for any other request.
+    pub(super) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response<()>> {
+        if method != Method::OPTIONS || !headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+            return None;
+        }
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let out = response.headers_mut();
+        self.allow(out);
+        let methods = match &self.policy.allow_methods {
+            Listed::These(methods) if methods.is_empty() => HeaderValue::from_static("GET,POST"),
+            Listed::These(methods) => joined(methods.iter().map(Method::as_str)),
+            Listed::Any => headers[header::ACCESS_CONTROL_REQUEST_METHOD].clone(),
+        };
+        out.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        let asked = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+        let allowed = match &self.policy.allow_headers {
+            Listed::These(names) if names.is_empty() => Some(HeaderValue::from_static(REQUEST_HEADERS)),
+            Listed::These(names) => Some(joined(names.iter().map(HeaderName::as_str))),
+            // A `*` would not count for requests with credentials.
+            Listed::Any => asked.cloned(),
+        };
+        if let Some(allowed) = allowed {
+            out.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+        }
+        if let Some(age) = self.policy.max_age {
+            out.insert(header::ACCESS_CONTROL_MAX_AGE, age.as_secs().into());
+        }
+        Some(response)
+    }
+
+    /// What every response to such a page says.
+    pub(super) fn expose(&self, out: &mut HeaderMap) {
+        self.allow(out);
+        let exposed = match &self.policy.expose_headers {
+            // The names that this response really has, trailers of unary calls among them.
+            Listed::These(names) if names.is_empty() => {
+                let own =
+                    out.keys().map(HeaderName::as_str).filter(|name| !name.starts_with("access-control-"));
+                joined(RESPONSE_HEADERS.split(',').chain(own))
+            }
+            Listed::These(names) => joined(names.iter().map(HeaderName::as_str)),
+            Listed::Any => joined(out.keys().map(HeaderName::as_str)),
+        };
+        out.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+
+    fn allow(&self, out: &mut HeaderMap) {
+        out.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, self.origin.clone());
+        // The answer depends on who asks, and caches have to know.
+        out.append(header::VARY, HeaderValue::from_static("origin"));
+        if self.policy.allow_credentials {
+            out.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+    }
+}
+
+fn joined<'n>(names: impl Iterator<Item = &'n str>) -> HeaderValue {
+    let names: Vec<&str> = names.collect();
+    // Names of headers and methods are legal values, and so is a list of them.
+    HeaderValue::from_str(&names.join(",")).unwrap_or_else(|_| HeaderValue::from_static(""))
+}

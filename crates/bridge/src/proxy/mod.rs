@@ -1,0 +1,244 @@
+//! The requests of one listener: route, accept, carry.
+
+mod cors;
+mod facts;
+mod headers;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use landbridge_net::{Handler, RecvBody, Responder};
+use landbridge_wire::inbound::{self, Refusal};
+use landbridge_wire::{Code, Finish, Limits, Protocol, RpcError};
+
+use crate::call::{Answer, Pace, Plan, carry};
+use crate::cluster::{AuthorityChoice, Cluster};
+use crate::config::{Action, DirectResponse, Forward, HostRewrite, Listener, Route, RouteRequest, Target};
+use crate::schemas::Schemas;
+use cors::Cors;
+use facts::Facts;
+pub(crate) use headers::ResponseHeaders;
+
+/// Answers the requests of one listener on one worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Proxy {
+    pub(crate) listener: Arc<Listener>,
+    /// By their place in the file.
+    pub(crate) clusters: Arc<[Cluster]>,
+    pub(crate) schemas: Arc<Schemas>,
+}
+
+/// A request whose route is found.
+struct Routed<'a> {
+    route: &'a Route,
+    forward: &'a Forward,
+    target: &'a Target,
+    started: Instant,
+}
+
+impl Handler for Proxy {
+    async fn handle(&self, request: Request<RecvBody>, respond: Responder) {
+        let started = Instant::now();
+        let (head, body) = request.into_parts();
+        let head = Request::from_parts(head, ());
+        let route = self.route(&head);
+        let cors = route.and_then(|route| Cors::of(route.cors.as_deref(), head.headers()));
+        if let Some(preflight) = cors.as_ref().and_then(|cors| cors.preflight(head.method(), head.headers()))
+        {
+            return respond.respond_full(preflight, Bytes::new(), None);
+        }
+        let target = match route.map(|route| &route.action) {
+            Some(Action::Forward(forward)) => Some(forward.targets.pick(fastrand::u64(..))),
+            _ => None,
+        };
+        let extra = self.response_headers(&head, route, target, cors, &respond);
+        match (route, route.map(|route| &route.action), target) {
+            (Some(route), Some(Action::Forward(forward)), Some(target)) => {
+                let routed = Routed { route, forward, target, started };
+                self.forward(&routed, head, body, extra, respond).await;
+            }
+            (_, Some(Action::Respond(direct)), _) => respond_directly(direct, &extra, respond),
+            _ => refuse_unrouted(head, &body, extra, respond).await,
+        }
+    }
+}
+
+impl Proxy {
+    fn route(&self, head: &Request<()>) -> Option<&Route> {
+        let host = head
+            .uri()
+            .authority()
+            .map(Authority::as_str)
+            .or_else(|| head.headers().get(header::HOST)?.to_str().ok())
+            .unwrap_or_default();
+        self.listener.http.routes.find(&RouteRequest {
+            method: head.method(),
+            host,
+            path: head.uri().path_and_query().map_or("/", PathAndQuery::as_str),
+            headers: head.headers(),
+            grpc: inbound::is_call(head),
+        })
+    }
+
+    fn response_headers<'a>(
+        &'a self,
+        head: &Request<()>,
+        route: Option<&'a Route>,
+        target: Option<&'a Target>,
+        cors: Option<Cors<'a>>,
+        respond: &Responder,
+    ) -> ResponseHeaders<'a> {
+        let changes = route.map(|route| &route.headers);
+        let changed =
+            changes.is_some_and(|changes| !(changes.request.is_empty() && changes.response.is_empty()));
+        let facts = changed.then(|| {
+            let cluster = target.map_or("", |target| self.clusters[target.cluster.index()].name());
+            let connection = Arc::clone(respond.connection());
+            Facts::new(head, connection, route.map_or("", |route| route.name.as_str()), cluster)
+        });
+        ResponseHeaders {
+            changes: changes.map_or(&[], |changes| &changes.response),
+            cors,
+            server: &self.listener.http.server_header,
+            facts,
+        }
+    }
+
+    async fn forward(
+        &self,
+        routed: &Routed<'_>,
+        mut head: Request<()>,
+        body: RecvBody,
+        extra: ResponseHeaders<'_>,
+        respond: Responder,
+    ) {
+        let Routed { route, forward, target, started } = routed;
+        let settings = &target.settings;
+        let authority = authority(&head);
+        headers::strip_untrusted(head.headers_mut());
+        if let Some(facts) = &extra.facts {
+            headers::change(&route.headers.request, head.headers_mut(), facts);
+        }
+        let limits = Limits { max_message_bytes: settings.max_message_bytes };
+        let inbound::Accepted { call, reader, writer } = match inbound::accept(head, has_body(&body), limits)
+        {
+            Ok(accepted) => accepted,
+            Err(refusal) => return send_refusal(*refusal, &extra, respond),
+        };
+        let mut answer = Answer::new(respond, writer, extra);
+        if let Some(error) = self.not_served(call.protocol) {
+            return answer.fail(error).await;
+        }
+        let path = match &forward.path_rewrite {
+            None => call.path.clone(),
+            Some(rewrite) => match rewrite.apply(&route.matcher, call.path.as_str()).parse() {
+                Ok(path) => path,
+                Err(_) => {
+                    let message = format!("what the route makes of {} is no path", call.path);
+                    return answer.fail(RpcError::new(Code::Internal, message)).await;
+                }
+            },
+        };
+        let plan = Plan {
+            cluster: &self.clusters[target.cluster.index()],
+            settings,
+            schemas: self.schemas.of(target.cluster, &settings.schema),
+            forward,
+            timeout: target.timeout,
+            authority: chosen_authority(forward, authority),
+            path,
+        };
+        let pace = Pace::new(*started);
+        carry(&plan, call, reader, body, &mut answer, &pace).await;
+    }
+
+    /// The filters of the file decide what is translated.
+    fn not_served(&self, protocol: Protocol) -> Option<RpcError> {
+        let filters = &self.listener.http.filters;
+        let (served, filter) = match protocol {
+            Protocol::Grpc => return None,
+            Protocol::Connect => (filters.connect_grpc_bridge, "envoy.filters.http.connect_grpc_bridge"),
+            Protocol::GrpcWeb => (filters.grpc_web, "envoy.filters.http.grpc_web"),
+        };
+        (!served).then(|| {
+            let name = protocol.name();
+            RpcError::new(
+                Code::Unimplemented,
+                format!("{name} is not served here: `http_filters` lacks {filter}"),
+            )
+        })
+    }
+}
+
+/// Whether bytes may follow the head.
+fn has_body(body: &RecvBody) -> bool {
+    !body.is_end_stream() && body.content_length() != Some(0)
+}
+
+/// Whom the caller asked for.
+fn authority(head: &Request<()>) -> Option<Authority> {
+    let of_host =
+        || head.headers().get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    head.uri().authority().cloned().or_else(of_host)
+}
+
+fn chosen_authority(forward: &Forward, caller: Option<Authority>) -> AuthorityChoice {
+    let given = match &forward.host_rewrite {
+        Some(HostRewrite::Endpoint) => None,
+        Some(HostRewrite::Literal(host)) => Authority::try_from(host.as_bytes()).ok(),
+        None => caller,
+    };
+    given.map_or(AuthorityChoice::Endpoint, AuthorityChoice::Given)
+}
+
+fn respond_directly(direct: &DirectResponse, extra: &ResponseHeaders<'_>, respond: Responder) {
+    let mut head = Response::new(());
+    *head.status_mut() = direct.status;
+    let body = match direct.body.as_ref().map(|body| body.load()) {
+        None => Bytes::new(),
+        Some(Ok(body)) => {
+            head.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+            body
+        }
+        Some(Err(error)) => {
+            tracing::error!(%error, "the body of a direct_response cannot be read");
+            *head.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            Bytes::new()
+        }
+    };
+    extra.apply(head.headers_mut());
+    respond.respond_full(head, body, None);
+}
+
+/// No route: an error in the caller's protocol, and a bare 404 for those who speak none.
+async fn refuse_unrouted(head: Request<()>, body: &RecvBody, extra: ResponseHeaders<'_>, respond: Responder) {
+    let message = format!("no route leads to {} at this host", head.uri().path());
+    match inbound::accept(head, has_body(body), Limits::default()) {
+        Ok(accepted) => {
+            let mut answer = Answer::new(respond, accepted.writer, extra);
+            answer.method_is_unknown();
+            answer.fail(RpcError::new(Code::Unimplemented, message)).await;
+        }
+        Err(refusal) if refusal.protocol.is_some() => send_refusal(*refusal, &extra, respond),
+        Err(_) => {
+            let mut head = Response::new(());
+            *head.status_mut() = StatusCode::NOT_FOUND;
+            extra.apply(head.headers_mut());
+            respond.respond_full(head, Bytes::new(), None);
+        }
+    }
+}
+
+fn send_refusal(refusal: Refusal, extra: &ResponseHeaders<'_>, respond: Responder) {
+    tracing::debug!(error = %refusal.error, "request refused");
+    let Some(mut head) = refusal.output.head else { return };
+    extra.apply(head.headers_mut());
+    let trailers = match refusal.output.finish {
+        Some(Finish::Trailers(trailers)) => Some(trailers),
+        Some(Finish::Body) | None => None,
+    };
+    respond.respond_full(head, refusal.output.body.concat().into(), trailers);
+}

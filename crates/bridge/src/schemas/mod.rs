@@ -1,0 +1,210 @@
+//! The schemas of clusters: from a descriptor set when the bridge starts, or from the server's own reflection when a
+//! call first needs one.
+
+mod reflection;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use landbridge_schema::{Method, Schema};
+
+use crate::cluster::Cluster;
+use crate::config::{Bootstrap, ClusterId, SchemaSource};
+
+/// How long a schema is believed to be complete: a method that is missing is not asked for again before.
+const SETTLED: Duration = Duration::from_secs(5);
+
+/// All schemas of one configuration: a cluster has one for each source that its routes name.
+#[derive(Debug)]
+pub(crate) struct Schemas {
+    of: HashMap<ClusterId, Vec<(SchemaSource, Arc<SchemaCache>)>>,
+    none: Arc<SchemaCache>,
+}
+
+impl Schemas {
+    /// Reads the descriptor sets that the configuration names.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it.
+    pub(crate) fn load(bootstrap: &Bootstrap) -> Result<Self, SchemaSetupError> {
+        let mut schemas = Self { of: HashMap::new(), none: Arc::new(SchemaCache::none()) };
+        for target in bootstrap.targets() {
+            let caches = schemas.of.entry(target.cluster).or_default();
+            if caches.iter().all(|(source, _)| *source != target.settings.schema) {
+                let cache = SchemaCache::load(&target.settings.schema)?;
+                caches.push((target.settings.schema.clone(), Arc::new(cache)));
+            }
+        }
+        Ok(schemas)
+    }
+
+    /// The schema of a cluster, by one of the sources that its routes name.
+    pub(crate) fn of(&self, cluster: ClusterId, source: &SchemaSource) -> &Arc<SchemaCache> {
+        let caches = self.of.get(&cluster).map_or(&[][..], Vec::as_slice);
+        caches.iter().find(|(own, _)| own == source).map_or(&self.none, |(_, cache)| cache)
+    }
+
+    /// All schemas of a cluster.
+    pub(crate) fn of_cluster(&self, cluster: ClusterId) -> Vec<Arc<SchemaCache>> {
+        self.of.get(&cluster).into_iter().flatten().map(|(_, cache)| Arc::clone(cache)).collect()
+    }
+}
+
+/// Why a descriptor set cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaSetupError {
+    /// The file cannot be read.
+    #[error("descriptor_set {path}: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is no usable descriptor set.
+    #[error("descriptor_set {path}: {source}")]
+    Schema {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: landbridge_schema::SchemaError,
+    },
+}
+
+/// The schema of one cluster, shared by all workers.
+///
+/// Loaded by reflection it is loaded again when a method is missing from it, or when the server has come back since:
+/// the old one stays in use for as long as there is no new one.
+#[derive(Debug)]
+pub(crate) struct SchemaCache {
+    source: Source,
+    state: Mutex<State>,
+    /// Held by whoever loads; the others wait for what comes of it.
+    loading: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// A descriptor set, loaded at start.
+    Given,
+    Reflection,
+    /// Neither is set: there is no schema.
+    None,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    schema: Option<Schema>,
+    /// Why the last attempt to load it failed.
+    problem: Option<String>,
+    tried: Option<Instant>,
+    /// The server may have been replaced by one with another schema.
+    stale: bool,
+}
+
+impl SchemaCache {
+    fn load(source: &SchemaSource) -> Result<Self, SchemaSetupError> {
+        let Some(file) = &source.descriptor_set else {
+            let source = if source.reflection { Source::Reflection } else { Source::None };
+            return Ok(Self::new(source, State::default()));
+        };
+        let path = || file.display().to_string();
+        let bytes = std::fs::read(file).map_err(|source| SchemaSetupError::Read { path: path(), source })?;
+        let schema = Schema::from_descriptor_set(&bytes)
+            .map_err(|source| SchemaSetupError::Schema { path: path(), source })?;
+        let state = State { schema: Some(schema), ..State::default() };
+        // With both, the server is asked for what the file lacks.
+        Ok(Self::new(if source.reflection { Source::Reflection } else { Source::Given }, state))
+    }
+
+    fn none() -> Self {
+        Self::new(Source::None, State::default())
+    }
+
+    fn new(source: Source, state: State) -> Self {
+        Self { source, state: Mutex::new(state), loading: tokio::sync::Mutex::new(()) }
+    }
+
+    /// The schema, if it happens to be here.
+    pub(crate) fn known(&self) -> Option<Schema> {
+        self.lock().schema.clone()
+    }
+
+    /// The server came back after all connections to it were gone.
+    pub(crate) fn server_came_back(&self) {
+        self.lock().stale = true;
+    }
+
+    /// The method at this path; none if the schema has no such method.
+    ///
+    /// # Errors
+    /// Why there is no schema, for people.
+    pub(crate) async fn method(&self, path: &str, cluster: &Cluster) -> Result<Option<Method>, String> {
+        if let Some(method) = self.current(path) {
+            return Ok(Some(method));
+        }
+        match self.source {
+            Source::Given => return Ok(None),
+            Source::None => {
+                return Err("reflection is switched off, and no descriptor set is given".to_owned());
+            }
+            Source::Reflection => {}
+        }
+        self.ask(cluster).await;
+        let state = self.lock();
+        match (&state.schema, &state.problem) {
+            (Some(schema), _) => Ok(schema.method(path).cloned()),
+            (None, Some(problem)) => Err(problem.clone()),
+            (None, None) => Err("the server has not answered".to_owned()),
+        }
+    }
+
+    /// The method, unless the server should be asked first.
+    fn current(&self, path: &str) -> Option<Method> {
+        let state = self.lock();
+        let fresh = !state.stale || state.tried.is_some_and(|tried| tried.elapsed() < SETTLED);
+        state.schema.as_ref().filter(|_| fresh)?.method(path).cloned()
+    }
+
+    /// Asks the server, unless somebody has just done so.
+    async fn ask(&self, cluster: &Cluster) {
+        let _turn = self.loading.lock().await;
+        {
+            let state = self.lock();
+            let recent = state.tried.is_some_and(|tried| tried.elapsed() < SETTLED);
+            if recent && (state.schema.is_some() || state.problem.is_some()) {
+                return;
+            }
+        }
+        let loaded = reflection::load(cluster).await;
+        let mut state = self.lock();
+        state.tried = Some(Instant::now());
+        match loaded {
+            Ok(loaded) => {
+                for failure in &loaded.failures {
+                    tracing::warn!(
+                        cluster = cluster.name(),
+                        service = failure.service,
+                        reason = failure.reason,
+                        "the server's reflection does not describe a service"
+                    );
+                }
+                let services = loaded.schema.services().count();
+                tracing::info!(cluster = cluster.name(), services, "schema loaded by reflection");
+                state.schema = Some(loaded.schema);
+                state.problem = None;
+                state.stale = false;
+            }
+            Err(problem) => {
+                tracing::warn!(cluster = cluster.name(), problem, "schema could not be loaded by reflection");
+                state.problem = Some(problem);
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        // Every change under the lock is a plain assignment, so what a panicking holder leaves is sound.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,159 @@
+//! `landbridge bridge`: the flags of a container's Envoy command line, carried over.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, ValueEnum};
+use landbridge_bridge::config::{Bootstrap, ConfigErrors, EndpointAddress, ListenAddress};
+use landbridge_bridge::{Bridge, Options, StartError};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::log;
+
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("configuration").required(true).multiple(false).args(["config_path", "config_yaml", "listen"])))]
+pub(crate) struct Arguments {
+    /// The Envoy file, YAML or JSON.
+    #[arg(short = 'c', long, value_name = "FILE")]
+    config_path: Option<PathBuf>,
+
+    /// The configuration itself instead of a file.
+    #[arg(long, value_name = "YAML")]
+    config_yaml: Option<String>,
+
+    /// Without a file: the address to serve all three protocols on.
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "upstream")]
+    listen: Option<SocketAddr>,
+
+    /// Without a file: the gRPC server to call, over HTTP/2 without TLS.
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "listen")]
+    upstream: Option<SocketAddr>,
+
+    /// Worker threads [default: one for each processor].
+    #[arg(long, value_name = "COUNT")]
+    concurrency: Option<NonZeroUsize>,
+
+    /// How much to log.
+    #[arg(short = 'l', long, value_enum, default_value = "info", value_name = "LEVEL")]
+    log_level: log::Level,
+
+    /// How log lines look.
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    log_format: log::Format,
+
+    /// Serve, or only check the configuration.
+    #[arg(long, value_enum, default_value = "serve", value_name = "MODE")]
+    mode: Mode,
+
+    /// How long calls in flight still get after SIGTERM, in seconds.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    drain_time_s: u64,
+
+    /// A file to write the admin server's address to.
+    #[arg(long, value_name = "FILE")]
+    admin_address_path: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+enum Mode {
+    /// Run until a signal comes.
+    Serve,
+    /// Say whether the configuration could be served, and exit.
+    Validate,
+}
+
+/// Why the command fails.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{of}: {errors}")]
+    Configuration { of: String, errors: ConfigErrors },
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("signals cannot be waited for: {0}")]
+    Signals(std::io::Error),
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: Arguments) -> ExitCode {
+    let levels = log::start(arguments.log_level, arguments.log_format);
+    match serve(arguments, levels) {
+        Ok(code) => code,
+        Err(failure) => {
+            // Standard error may be closed; there is nobody else to tell.
+            let _written = writeln!(std::io::stderr(), "landbridge bridge: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(arguments: Arguments, _levels: log::LevelHandle) -> Result<ExitCode, Failure> {
+    let bootstrap = configuration(&arguments)?;
+    let options = Options {
+        drain_time: Duration::from_secs(arguments.drain_time_s),
+        admin_address_path: arguments.admin_address_path.clone(),
+        ..Options::default()
+    };
+    let options = match arguments.concurrency {
+        Some(concurrency) => Options { concurrency, ..options },
+        None => options,
+    };
+    if arguments.mode == Mode::Validate {
+        Bridge::validate(bootstrap)?;
+        let _written = writeln!(std::io::stdout(), "configuration OK");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let bridge = Bridge::start(bootstrap, &options)?;
+    for (name, address) in bridge.listeners() {
+        tracing::info!(listener = name, %address, "listening");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Signals)?;
+    let clean = runtime.block_on(until_signalled(&bridge, options.drain_time))?;
+    bridge.join();
+    tracing::info!(clean, "left");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn configuration(arguments: &Arguments) -> Result<Bootstrap, Failure> {
+    if let (Some(listen), Some(upstream)) = (arguments.listen, arguments.upstream) {
+        return Ok(Bootstrap::simple(ListenAddress::Tcp(listen), EndpointAddress::Ip(upstream)));
+    }
+    let (of, text) = match (&arguments.config_path, &arguments.config_yaml) {
+        (Some(path), _) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| Failure::Read { path: path.clone(), source })?;
+            (path.display().to_string(), text)
+        }
+        (None, yaml) => ("--config-yaml".to_owned(), yaml.clone().unwrap_or_default()),
+    };
+    Bootstrap::from_yaml(&text).map_err(|errors| Failure::Configuration { of, errors })
+}
+
+/// Waits for SIGTERM or SIGINT, then for the calls in flight; a second signal ends them at once.
+async fn until_signalled(bridge: &Bridge, drain_time: Duration) -> Result<bool, Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Signals)?;
+    let mut signalled = async || {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    };
+    let name = signalled().await;
+    tracing::info!(signal = name, ?drain_time, "draining: calls in flight may finish");
+    tokio::select! {
+        clean = bridge.drain().run(drain_time) => Ok(clean),
+        name = signalled() => {
+            tracing::warn!(signal = name, "leaving at once");
+            bridge.drain().abort();
+            bridge.drain().finished().await;
+            Ok(false)
+        }
+    }
+}

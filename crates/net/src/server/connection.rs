@@ -1,0 +1,159 @@
+//! One accepted connection, as a handler sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::address::Address;
+use crate::server::Server;
+use crate::tls::TlsInfo;
+
+/// Which HTTP a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/1.0 or HTTP/1.1; each request says which.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// One accepted connection, shared by the requests on it.
+#[derive(Debug)]
+pub struct Connection {
+    peer: Address,
+    local: Address,
+    http: HttpVersion,
+    tls: Option<TlsInfo>,
+    opened: Instant,
+    retiring: AtomicBool,
+    requests: AtomicU64,
+    active: AtomicUsize,
+    /// Milliseconds from `opened` to when the last request in flight ended.
+    idle_since: AtomicU64,
+    /// Requests that the client reset within [`EARLY`] of their start.
+    early_resets: AtomicU64,
+    pub(super) server: Arc<Server>,
+}
+
+/// How young a request is whose reset counts as part of a flood.
+const EARLY: Duration = Duration::from_secs(1);
+
+impl Connection {
+    pub(super) fn new(
+        peer: Address,
+        local: Address,
+        http: HttpVersion,
+        tls: Option<TlsInfo>,
+        server: Arc<Server>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            peer,
+            local,
+            http,
+            tls,
+            opened: Instant::now(),
+            retiring: AtomicBool::new(false),
+            requests: AtomicU64::new(0),
+            active: AtomicUsize::new(0),
+            idle_since: AtomicU64::new(0),
+            early_resets: AtomicU64::new(0),
+            server,
+        })
+    }
+
+    /// Where the client is.
+    pub fn peer(&self) -> &Address {
+        &self.peer
+    }
+
+    /// The address that the client connected to.
+    pub fn local(&self) -> &Address {
+        &self.local
+    }
+
+    /// Which HTTP it speaks.
+    pub fn http(&self) -> HttpVersion {
+        self.http
+    }
+
+    /// What the TLS handshake said, on connections with TLS.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_ref()
+    }
+
+    /// Whether it takes no more requests than those in flight: by drain, by age or by their number.
+    pub fn is_retiring(&self) -> bool {
+        self.retiring.load(Relaxed)
+    }
+
+    /// Requests received on it, the current one included.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    pub(super) fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    pub(super) fn retire(&self) {
+        self.retiring.store(true, Relaxed);
+    }
+
+    /// Whether it has had as many requests as it may have.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.server.settings.max_requests_per_connection.is_some_and(|most| self.requests() >= most)
+    }
+
+    pub(super) fn active(&self) -> usize {
+        self.active.load(Relaxed)
+    }
+
+    /// When the last request in flight ended; when it was opened, if there was none.
+    pub(super) fn idle_since(&self) -> Instant {
+        self.opened + Duration::from_millis(self.idle_since.load(Relaxed))
+    }
+
+    /// Whether the client opens streams mainly to reset them.
+    pub(super) fn is_reset_flood(&self) -> bool {
+        let early = self.early_resets.load(Relaxed);
+        early > self.server.settings.early_reset_allowance && early > self.requests() / 2
+    }
+
+    pub(super) fn begin_request(self: &Arc<Self>) -> InFlight {
+        self.requests.fetch_add(1, Relaxed);
+        self.active.fetch_add(1, Relaxed);
+        self.server.stats.requests_total.increment();
+        self.server.stats.requests_active.enter();
+        InFlight { connection: Arc::clone(self), began: Instant::now() }
+    }
+}
+
+/// A request in flight; counted until it is dropped.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) connection: Arc<Connection>,
+    began: Instant,
+}
+
+impl InFlight {
+    /// The client went away before the answer was complete.
+    pub(super) fn client_gone(&self) {
+        self.connection.server.stats.resets_received.increment();
+        if self.began.elapsed() < EARLY {
+            self.connection.early_resets.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let connection = &self.connection;
+        connection.server.stats.requests_active.leave();
+        if connection.active.fetch_sub(1, Relaxed) == 1 {
+            let since = connection.opened.elapsed().as_millis();
+            connection.idle_since.store(u64::try_from(since).unwrap_or(u64::MAX), Relaxed);
+        }
+    }
+}

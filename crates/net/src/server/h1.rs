@@ -1,0 +1,314 @@
+//! HTTP/1.1 connections (RFC 9112), by hyper.
+//!
+//! The handler is polled in the connection's own task. An answer that is whole by the time the handler first waits
+//! after giving its head goes out without another task. Otherwise the handler moves to a task of its own, so that it
+//! can go on receiving while the client is slow to take the answer.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+
+use crate::body::{Hold, RecvBody};
+use crate::chunk::Chunk;
+use crate::drain::Drain;
+use crate::error::text_of;
+use crate::handoff::{Broken, Consumer, Producer, handoff};
+use crate::server::Handler;
+use crate::server::connection::{Connection, InFlight};
+use crate::server::lifecycle::{Directive, Lifecycle};
+use crate::server::responder::Responder;
+use crate::transport::Transport;
+
+/// Serves the connection until it is over. Dropped, it cuts the connection.
+pub(super) async fn serve<H: Handler>(
+    transport: Transport,
+    connection: Arc<Connection>,
+    handler: H,
+    drain: Drain,
+) {
+    let server = Arc::clone(&connection.server);
+    let mut lifecycle = Lifecycle::new(Arc::clone(&connection), Arc::clone(transport.meter()), drain);
+    let service = service_fn(|request| exchange(handler.clone(), request, Arc::clone(&connection)));
+    let mut http1 = pin!(
+        hyper::server::conn::http1::Builder::new()
+            .max_header_size(server.settings.http1_max_header_bytes)
+            .max_headers(server.settings.http1_max_headers)
+            // The lifecycle keeps the time.
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(transport), service)
+    );
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(over) = http1.as_mut().poll(cx) {
+                if let Err(error) = over {
+                    if error.is_parse() {
+                        server.stats.protocol_errors.increment();
+                    }
+                    tracing::debug!(peer = %connection.peer(), error = text_of(&error), "HTTP/1.1 connection failed");
+                }
+                return Poll::Ready(());
+            }
+            // After the protocol, which may just have read the beginning of a head.
+            match lifecycle.poll(cx) {
+                Directive::Serve => return Poll::Pending,
+                Directive::Retire => http1.as_mut().graceful_shutdown(),
+                Directive::Cut => return Poll::Ready(()),
+            }
+        }
+    })
+    .await;
+}
+
+/// Runs the handler for one request up to the head of the answer.
+async fn exchange<H: Handler>(
+    handler: H,
+    request: Request<Incoming>,
+    connection: Arc<Connection>,
+) -> Result<Response<AnswerBody>, Broken> {
+    if request.method() == Method::CONNECT {
+        // A tunnel is not ours to give, and hyper would make one of any 2xx.
+        return Ok(bare(StatusCode::NOT_IMPLEMENTED));
+    }
+    let mut place = Place {
+        in_flight: connection.begin_request(),
+        // There is no content to cut off in the answer to a HEAD.
+        complete: request.method() == Method::HEAD,
+    };
+    let shared = Arc::new(Mutex::new(Answer::Awaited(None)));
+    let limit = connection.server.settings.http1_send_buffer;
+    let responder = Responder::http1(Slot { shared: Arc::clone(&shared), limit }, connection);
+
+    let departure = Departure { shared: Arc::clone(&shared) };
+    let request = request.map(|body| RecvBody::http1(body, Hold::Client(departure)));
+    let mut work = Some(Box::pin(async move { handler.handle(request, responder).await }));
+    let answer = poll_fn(|cx| {
+        if let Some(running) = &mut work
+            && running.as_mut().poll(cx).is_ready()
+        {
+            work = None;
+        }
+        lock(&shared).take(cx)
+    })
+    .await;
+    match answer {
+        Answer::Given(mut head, consumer) => {
+            if place.in_flight.connection.is_used_up() {
+                head.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            let task = work.map(|work| tokio::spawn(work_on(work, shared)).abort_handle());
+            Ok(head.map(|()| AnswerBody { consumer, task, place: Some(place) }))
+        }
+        Answer::Cut => {
+            place.complete = true;
+            Err(Broken)
+        }
+        Answer::Departed => Err(Broken),
+        Answer::Forgotten | Answer::Awaited(_) | Answer::Taken(_) => {
+            place.complete = true;
+            Ok(bare(StatusCode::INTERNAL_SERVER_ERROR))
+        }
+    }
+}
+
+/// Runs the rest of a handler that has begun to answer, until it is done or the client is gone.
+async fn work_on(mut work: Pin<Box<impl Future<Output = ()>>>, shared: Arc<Mutex<Answer>>) {
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => lock(&shared).poll_departed(cx),
+    })
+    .await;
+}
+
+/// An answer of ours without content.
+fn bare(status: StatusCode) -> Response<AnswerBody> {
+    let (producer, consumer) = handoff(0);
+    // The consumer is right here, so there is somebody to take it.
+    let _ended = producer.finish(None);
+    let mut response = Response::new(AnswerBody { consumer, task: None, place: None });
+    *response.status_mut() = status;
+    response
+}
+
+/// A request's place among those in flight. Given up before `complete`, the client went away.
+struct Place {
+    in_flight: InFlight,
+    complete: bool,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.complete {
+            self.in_flight.client_gone();
+        }
+    }
+}
+
+/// What hyper sends: what the handler produces. Dropped early, because the client went away, it stops the handler.
+struct AnswerBody {
+    consumer: Consumer,
+    task: Option<tokio::task::AbortHandle>,
+    place: Option<Place>,
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let frame = Pin::new(&mut self.consumer).poll_frame(cx);
+        let over = match &frame {
+            // A message that the handler broke off is over for the client's part, too.
+            Poll::Ready(None | Some(Err(_))) => true,
+            Poll::Ready(Some(Ok(frame))) => frame.is_trailers(),
+            Poll::Pending => false,
+        };
+        if over && let Some(place) = &mut self.place {
+            place.complete = true;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.consumer.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.consumer.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        let ended = self.consumer.is_end_stream();
+        let Some(place) = &mut self.place else { return };
+        place.complete |= ended;
+        if !place.complete
+            && let Some(task) = &self.task
+        {
+            task.abort();
+        }
+    }
+}
+
+/// Where a handler puts its answer and the connection finds it.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    shared: Arc<Mutex<Answer>>,
+    limit: usize,
+}
+
+#[derive(Debug)]
+enum Answer {
+    Awaited(Option<Waker>),
+    Given(Response<()>, Consumer),
+    /// Given, and on its way.
+    Taken(Option<Waker>),
+    /// The client is gone.
+    Departed,
+    /// The handler wants the connection closed.
+    Cut,
+    /// The handler let go of its responder without an answer.
+    Forgotten,
+}
+
+impl Slot {
+    pub(super) fn answer(self, head: Response<()>, end: bool) -> Producer {
+        let (producer, consumer) = handoff(self.limit);
+        if end {
+            // The consumer is right here, so there is somebody to take it.
+            let _ended = producer.finish(None);
+        }
+        self.put(Answer::Given(head, consumer));
+        producer
+    }
+
+    pub(super) fn answer_full(self, head: Response<()>, body: Bytes, trailers: Option<HeaderMap>) {
+        // Without a limit: all of it is in memory already.
+        let (producer, consumer) = handoff(usize::MAX);
+        let mut chunk = Chunk::from(body);
+        let ended = trailers.is_none();
+        // Neither can fail: the consumer is right here, and there is no limit to wait at.
+        let _pushed = producer.poll_push(&mut Context::from_waker(Waker::noop()), &mut chunk, ended);
+        if !ended {
+            let _ended = producer.finish(trailers);
+        }
+        self.put(Answer::Given(head, consumer));
+    }
+
+    pub(super) fn cut(self) {
+        self.put(Answer::Cut);
+    }
+
+    fn put(&self, answer: Answer) {
+        let mut shared = lock(&self.shared);
+        if let Answer::Awaited(waker) = &mut *shared {
+            let waker = waker.take();
+            *shared = answer;
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.put(Answer::Forgotten);
+    }
+}
+
+impl Answer {
+    fn take(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
+        if let Answer::Awaited(waker) = self {
+            *waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(std::mem::replace(self, Answer::Taken(None)))
+    }
+
+    fn poll_departed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Answer::Departed => Poll::Ready(()),
+            Answer::Taken(waker) => {
+                *waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            _ => Poll::Pending,
+        }
+    }
+}
+
+/// Tells a request's handler that the client is gone, when its content cannot be received whole. hyper itself would
+/// let the handler go on, for a client that might still read.
+#[derive(Debug)]
+pub(crate) struct Departure {
+    shared: Arc<Mutex<Answer>>,
+}
+
+impl Departure {
+    pub(crate) fn happened(self) {
+        let mut shared = lock(&self.shared);
+        if let Answer::Awaited(waker) | Answer::Taken(waker) = &mut *shared {
+            let waker = waker.take();
+            *shared = Answer::Departed;
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}
+
+fn lock(shared: &Mutex<Answer>) -> MutexGuard<'_, Answer> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,156 @@
+//! HTTP/2 connections (RFC 9113): one task drives the frames, one task a stream runs the handler.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use http::{HeaderValue, Request, Response, StatusCode, header};
+
+use crate::batch::BatchedIo;
+use crate::body::{Hold, RecvBody};
+use crate::chunk::Chunk;
+use crate::drain::Drain;
+use crate::h2_stream::{H2SendHalf, Outcome};
+use crate::keepalive::Keepalive;
+use crate::server::connection::Connection;
+use crate::server::lifecycle::{Directive, Lifecycle};
+use crate::server::responder::{Responder, ServerStream};
+use crate::server::{Handler, ServerSettings};
+use crate::transport::Transport;
+
+/// Serves the connection until it is over. Dropped, it cuts the connection.
+pub(super) async fn serve<H: Handler>(
+    transport: Transport,
+    connection: Arc<Connection>,
+    handler: H,
+    drain: Drain,
+) {
+    let server = Arc::clone(&connection.server);
+    let meter = Arc::clone(transport.meter());
+    let io = BatchedIo::new(transport);
+
+    let mut handshake = pin!(builder(&server.settings).handshake::<_, Chunk>(io.clone()));
+    let handshake = poll_fn(|cx| {
+        let shaken = handshake.as_mut().poll(cx);
+        match io.poll_send(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.to_string())),
+            _ => shaken.map_err(|error| error.to_string()),
+        }
+    });
+    let mut h2 = match tokio::time::timeout(server.settings.header_timeout, handshake).await {
+        Ok(Ok(h2)) => h2,
+        Ok(Err(error)) => {
+            server.stats.protocol_errors.increment();
+            tracing::debug!(peer = %connection.peer(), error, "HTTP/2 did not start");
+            return;
+        }
+        Err(_elapsed) => {
+            server.stats.timeouts.increment();
+            return;
+        }
+    };
+
+    let mut lifecycle = Lifecycle::new(Arc::clone(&connection), Arc::clone(&meter), drain);
+    let mut keepalive = Keepalive::new(&server.settings.http2, h2.ping_pong(), meter);
+    let mut calmed = false;
+    poll_fn(|cx| {
+        match lifecycle.poll(cx) {
+            Directive::Serve => {}
+            Directive::Retire => h2.graceful_shutdown(),
+            Directive::Cut => return Poll::Ready(()),
+        }
+        if !calmed && connection.is_reset_flood() {
+            calmed = true;
+            server.stats.protocol_errors.increment();
+            tracing::debug!(peer = %connection.peer(), "the client resets most of its streams: closing");
+            h2.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        }
+        loop {
+            match h2.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => begin(request, respond, &connection, &handler),
+                Poll::Ready(Some(Err(error))) => {
+                    if !error.is_io() {
+                        server.stats.protocol_errors.increment();
+                    }
+                    tracing::debug!(peer = %connection.peer(), %error, "HTTP/2 connection failed");
+                    return Poll::Ready(());
+                }
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        if keepalive.as_mut().is_some_and(|keepalive| keepalive.poll_dead(cx).is_ready()) {
+            server.stats.timeouts.increment();
+            return Poll::Ready(());
+        }
+        match io.poll_send(cx) {
+            Poll::Ready(Err(_broken)) => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    })
+    .await;
+}
+
+fn builder(settings: &ServerSettings) -> h2::server::Builder {
+    let mut builder = h2::server::Builder::new();
+    builder
+        .initial_window_size(settings.http2.stream_window)
+        .initial_connection_window_size(settings.http2.connection_window)
+        .max_frame_size(settings.http2.max_frame_size)
+        .max_send_buffer_size(settings.http2.send_buffer)
+        .max_header_list_size(settings.http2.max_header_bytes)
+        .max_local_error_reset_streams(Some(settings.http2.max_error_resets))
+        .data_frame_budget(settings.http2.small_frame_allowance)
+        .max_concurrent_streams(settings.max_concurrent_streams)
+        .max_pending_accept_reset_streams(settings.max_pending_resets);
+    builder
+}
+
+fn begin<H: Handler>(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Chunk>,
+    connection: &Arc<Connection>,
+    handler: &H,
+) {
+    let (mut head, body) = request.into_parts();
+    let body = if body.is_end_stream() {
+        RecvBody::empty()
+    } else {
+        accept_expectation(&mut head.headers, &mut respond);
+        RecvBody::http2(body, &head.headers, Hold::Nothing)
+    };
+    let request = Request::from_parts(head, body);
+    let stream = ServerStream::new(H2SendHalf::awaiting_head(respond), connection.begin_request());
+    tokio::spawn(run(handler.clone(), request, stream));
+}
+
+/// Tells a client that waits for it to go on sending (RFC 9110 section 10.1.1). With flow control there is no reason
+/// to let it wait.
+fn accept_expectation(headers: &mut http::HeaderMap<HeaderValue>, respond: &mut SendResponse<Chunk>) {
+    let expects = headers.get(header::EXPECT);
+    if expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        headers.remove(header::EXPECT);
+        let mut go_on = Response::new(());
+        *go_on.status_mut() = StatusCode::CONTINUE;
+        // Fails only on a stream that is gone, which the handler learns by itself.
+        let _sent = respond.send_informational(go_on);
+    }
+}
+
+/// Runs the handler until it is done or the client is gone; then the handler is dropped where it stands.
+async fn run<H: Handler>(handler: H, request: Request<RecvBody>, stream: Arc<ServerStream>) {
+    let responder = Responder::http2(Arc::clone(&stream));
+    let mut work = pin!(handler.handle(request, responder));
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => stream.half().poll_lost(cx),
+    })
+    .await;
+    match stream.half().outcome() {
+        Some(Outcome::Lost) => stream.in_flight.client_gone(),
+        _ => stream.half().stop_watching(),
+    }
+}

@@ -1,0 +1,152 @@
+//! When a connection has to go: drain, age, requests, idleness, a head that does not come.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Context;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::drain::{Drain, DrainPhase};
+use crate::server::connection::{Connection, HttpVersion};
+use crate::transport::Meter;
+
+/// What a connection has to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Directive {
+    /// Go on.
+    Serve,
+    /// Take nothing new, finish what is in flight. Said once.
+    Retire,
+    /// Close, whatever is in flight.
+    Cut,
+}
+
+/// Watches one connection from inside its driver, which polls it along with the protocol.
+///
+/// A poll that finds nothing to do costs two loads and no clock: the one timer is set to the nearest deadline there
+/// could be, and only when it fires are the real ones worked out.
+pub(super) struct Lifecycle {
+    connection: Arc<Connection>,
+    meter: Arc<Meter>,
+    drain: Drain,
+    /// Wakes the task at each step of the drain; polled once, after that `drain` itself is looked at.
+    draining: Pin<Box<dyn Future<Output = ()> + Send>>,
+    aborting: Pin<Box<dyn Future<Output = ()> + Send>>,
+    listening: bool,
+    timer: Pin<Box<Sleep>>,
+    retired: Option<Instant>,
+    head: HeadWatch,
+}
+
+/// Sees HTTP/1.1 request heads that have begun and not ended.
+#[derive(Debug, Default)]
+struct HeadWatch {
+    requests: u64,
+    received: u64,
+    since: Option<Instant>,
+}
+
+impl Lifecycle {
+    pub(super) fn new(connection: Arc<Connection>, meter: Arc<Meter>, drain: Drain) -> Self {
+        let draining = Box::pin(drain.reached(DrainPhase::Draining));
+        let aborting = Box::pin(drain.reached(DrainPhase::Aborting));
+        let timer = Box::pin(sleep_until(connection.opened()));
+        let head = HeadWatch::default();
+        Self { connection, meter, drain, draining, aborting, listening: false, timer, retired: None, head }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Directive {
+        if !self.listening {
+            self.listening = true;
+            let _registered = (self.draining.as_mut().poll(cx), self.aborting.as_mut().poll(cx));
+        }
+        let phase = self.drain.phase();
+        if phase == DrainPhase::Aborting {
+            return Directive::Cut;
+        }
+        if self.connection.http() == HttpVersion::Http1 {
+            self.watch_head();
+        }
+        let mut directive = Directive::Serve;
+        if self.retired.is_none() && (phase == DrainPhase::Draining || self.connection.is_used_up()) {
+            directive = self.retire(Instant::now());
+        }
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            match self.examine(now) {
+                Directive::Cut => return Directive::Cut,
+                Directive::Retire => directive = Directive::Retire,
+                Directive::Serve => {}
+            }
+            match self.next_deadline(now) {
+                Some(deadline) => self.timer.as_mut().reset(deadline),
+                None => self.timer.as_mut().reset(now + FAR),
+            }
+        }
+        directive
+    }
+
+    fn retire(&mut self, now: Instant) -> Directive {
+        self.retired = Some(now);
+        self.connection.retire();
+        self.timer.as_mut().reset(now + self.connection.server.settings.connection_grace);
+        Directive::Retire
+    }
+
+    /// Looks at the deadlines at a moment that may be one of them.
+    fn examine(&mut self, now: Instant) -> Directive {
+        let server = Arc::clone(&self.connection.server);
+        let settings = &server.settings;
+        if self.head.since.is_some_and(|since| now >= since + settings.header_timeout) {
+            server.stats.timeouts.increment();
+            return Directive::Cut;
+        }
+        if let Some(retired) = self.retired {
+            return if now >= retired + settings.connection_grace {
+                Directive::Cut
+            } else {
+                Directive::Serve
+            };
+        }
+        let aged = settings.max_connection_age.is_some_and(|age| now >= self.connection.opened() + age);
+        let idle = self.connection.active() == 0
+            && self.head.since.is_none()
+            && settings.idle_timeout.is_some_and(|idle| now >= self.connection.idle_since() + idle);
+        if aged || idle { self.retire(now) } else { Directive::Serve }
+    }
+
+    fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let settings = &self.connection.server.settings;
+        let head = self.head.since.map(|since| since + settings.header_timeout);
+        if let Some(retired) = self.retired {
+            return head.into_iter().chain([retired + settings.connection_grace]).min();
+        }
+        let age = settings.max_connection_age.map(|age| self.connection.opened() + age);
+        let idle = settings.idle_timeout.map(|idle| match self.connection.active() {
+            0 => self.connection.idle_since().max(now - idle) + idle,
+            _ => now + idle,
+        });
+        // A deadline that has passed without effect must not come again at once.
+        let soonest = now + std::time::Duration::from_millis(1);
+        [head, age, idle].into_iter().flatten().min().map(|deadline| deadline.max(soonest))
+    }
+
+    fn watch_head(&mut self) {
+        let requests = self.connection.requests();
+        let received = self.meter.received();
+        if self.connection.active() > 0 || requests != self.head.requests {
+            self.head = HeadWatch { requests, received, since: None };
+        } else if received != self.head.received && self.head.since.is_none() {
+            let now = Instant::now();
+            let deadline = now + self.connection.server.settings.header_timeout;
+            self.head.since = Some(now);
+            if deadline < self.timer.deadline() {
+                self.timer.as_mut().reset(deadline);
+            }
+        }
+    }
+}
+
+/// Where a timer with nothing to wait for is parked.
+const FAR: std::time::Duration = std::time::Duration::from_secs(86_400);

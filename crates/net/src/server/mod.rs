@@ -1,0 +1,204 @@
+//! The server: accepted sockets in, requests to a handler, answers out.
+
+mod connection;
+mod detect;
+mod h1;
+mod h2;
+mod lifecycle;
+mod responder;
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+
+use crate::address::Address;
+use crate::body::RecvBody;
+use crate::drain::{Drain, DrainPhase, Held};
+use crate::listen::Listener;
+use crate::settings::ServerSettings;
+use crate::stats::{Counter, Gauge, ServerStats};
+use crate::tls::{ALPN_H2, ALPN_HTTP1, ServerTls, TlsInfo};
+use crate::transport::{Meter, Socket, Transport};
+
+pub use connection::{Connection, HttpVersion};
+pub(crate) use h1::Departure;
+pub use responder::Responder;
+pub(crate) use responder::ServerStream;
+
+/// What answers requests. Cloned for each of them, so clones have to be cheap.
+pub trait Handler: Clone + Send + Sync + 'static {
+    /// Answers one request by `respond`.
+    ///
+    /// When the client goes away before the answer is complete (RST_STREAM for any cause, or the connection is lost),
+    /// the future is dropped at its current await: that is how cancellation reaches the handler, and everything that
+    /// the future owns, such as an upstream call, is cancelled with it. A client that only ends its request early or
+    /// late cancels nothing. HTTP/1.1 knows no half-closed connection: there a client that closes its sending side has
+    /// gone away, which shows once what it sent before was read; a handler that leaves the request's content unread
+    /// there learns of it only by reading on, or by its own deadline.
+    fn handle(&self, request: Request<RecvBody>, respond: Responder) -> impl Future<Output = ()> + Send;
+}
+
+/// What the listeners and workers of one server share.
+#[derive(Debug, Default)]
+pub struct Server {
+    /// Limits and times.
+    pub settings: ServerSettings,
+    /// TLS; without it connections are in cleartext.
+    pub tls: Option<ServerTls>,
+    /// What has happened so far.
+    pub stats: Arc<ServerStats>,
+}
+
+/// How long accepting rests when the system has no descriptors or memory left.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// Accepts and serves until `drain` begins. Connections run in tasks of their own on the current runtime and may
+/// outlive this call: [`Drain::finished`] waits for them. Dropping the call stops accepting and leaves them be.
+pub async fn serve<H: Handler>(listener: Listener, server: Arc<Server>, handler: H, drain: Drain) {
+    let held = drain.hold();
+    let mut draining = std::pin::pin!(drain.reached(DrainPhase::Draining));
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut draining => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, peer)) => admit(socket, peer, &server, &handler, &drain),
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) => {
+                server.stats.accept_errors.increment();
+                tracing::warn!(%error, "cannot accept connections; trying again shortly");
+                tokio::select! {
+                    () = &mut draining => break,
+                    () = tokio::time::sleep(ACCEPT_REST) => {}
+                }
+            }
+        }
+    }
+    drop(listener);
+    drop(held);
+}
+
+/// Errors that the next `accept` will not meet again: the connection died while it was queued.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+fn admit<H: Handler>(socket: Socket, peer: Address, server: &Arc<Server>, handler: &H, drain: &Drain) {
+    let stats = &server.stats;
+    stats.connections_total.increment();
+    let open = Open { server: Arc::clone(server), _held: drain.hold() };
+    if stats.connections_active.enter() >= server.settings.max_connections as u64 {
+        stats.connections_refused.increment();
+        return;
+    }
+    let (handler, drain) = (handler.clone(), drain.clone());
+    tokio::spawn(async move {
+        let aborted = drain.reached(DrainPhase::Aborting);
+        let served = connect(socket, peer, Arc::clone(&open.server), handler, drain);
+        tokio::select! {
+            () = served => {}
+            () = aborted => {}
+        }
+        drop(open);
+    });
+}
+
+/// An open connection; counted until it is dropped.
+struct Open {
+    server: Arc<Server>,
+    _held: Held,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.server.stats.connections_active.leave();
+    }
+}
+
+/// From an accepted socket to the right protocol on it.
+async fn connect<H: Handler>(socket: Socket, peer: Address, server: Arc<Server>, handler: H, drain: Drain) {
+    let meter = Meter::new(&server.stats.traffic);
+    let Ok(local) = socket.local_address() else { return };
+    let (mut transport, tls) = match &server.tls {
+        None => (Transport::plain(socket, meter), None),
+        Some(tls) => {
+            let handshake = tls.acceptor().accept(socket);
+            match tokio::time::timeout(server.settings.handshake_timeout, handshake).await {
+                Ok(Ok(stream)) => {
+                    let info = TlsInfo::of_client(stream.get_ref().1);
+                    (Transport::tls(stream, meter), Some(info))
+                }
+                Ok(Err(error)) => {
+                    server.stats.tls_errors.increment();
+                    tracing::debug!(%peer, %error, "TLS handshake failed");
+                    return;
+                }
+                Err(_elapsed) => {
+                    server.stats.tls_errors.increment();
+                    tracing::debug!(%peer, "TLS handshake took too long");
+                    return;
+                }
+            }
+        }
+    };
+    let agreed = match tls.as_ref().and_then(|tls| tls.alpn.as_deref()) {
+        Some(ALPN_H2) => Some(HttpVersion::Http2),
+        Some(ALPN_HTTP1) => Some(HttpVersion::Http1),
+        _ => None,
+    };
+    let http = match agreed {
+        Some(http) => http,
+        None => {
+            let first = tokio::time::timeout(server.settings.header_timeout, detect::detect(&mut transport));
+            let draining = drain.reached(DrainPhase::Draining);
+            let first = tokio::select! {
+                first = first => first,
+                // Nothing was asked yet, so nothing is lost.
+                () = draining => return,
+            };
+            match first {
+                Ok(Ok(Some(http))) => http,
+                Ok(Ok(None) | Err(_)) => return,
+                Err(_elapsed) => {
+                    server.stats.timeouts.increment();
+                    return;
+                }
+            }
+        }
+    };
+    let connection = Connection::new(peer, local, http, tls, Arc::clone(&server));
+    let stats = &server.stats;
+    match http {
+        HttpVersion::Http1 => {
+            let _counted = Counted::new(&stats.http1_connections_total, &stats.http1_connections_active);
+            h1::serve(transport, connection, handler, drain).await;
+        }
+        HttpVersion::Http2 => {
+            let _counted = Counted::new(&stats.http2_connections_total, &stats.http2_connections_active);
+            h2::serve(transport, connection, handler, drain).await;
+        }
+    }
+}
+
+/// One among those of its HTTP version, until it is dropped.
+struct Counted<'a>(&'a Gauge);
+
+impl<'a> Counted<'a> {
+    fn new(total: &Counter, active: &'a Gauge) -> Self {
+        total.increment();
+        active.enter();
+        Self(active)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}

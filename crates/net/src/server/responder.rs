@@ -1,0 +1,115 @@
+//! How a handler answers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h2::Reason;
+use http::{HeaderMap, Response};
+
+use crate::body::{Outlet, SendBody};
+use crate::h2_stream::H2SendHalf;
+use crate::server::connection::{Connection, InFlight};
+use crate::server::h1::Slot;
+
+/// The right to answer one request, once.
+///
+/// Dropped without an answer it fails the request: 500 on HTTP/1.1, RST_STREAM with INTERNAL_ERROR on HTTP/2.
+#[derive(Debug)]
+pub struct Responder {
+    way: Option<Way>,
+    connection: Arc<Connection>,
+}
+
+#[derive(Debug)]
+enum Way {
+    Http1(Slot),
+    Http2(Arc<ServerStream>),
+}
+
+impl Responder {
+    pub(super) fn http1(slot: Slot, connection: Arc<Connection>) -> Self {
+        Self { way: Some(Way::Http1(slot)), connection }
+    }
+
+    pub(super) fn http2(stream: Arc<ServerStream>) -> Self {
+        let connection = Arc::clone(stream.connection());
+        Self { way: Some(Way::Http2(stream)), connection }
+    }
+
+    /// The connection that the request came on.
+    pub fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Sends the head; `end` says that no content follows, then the returned body is already ended.
+    ///
+    /// Fields that belong to a connection (RFC 9110 section 7.6.1) must not be in the head on HTTP/2. On HTTP/1.1 the
+    /// content goes with a content-length if all of it is there by the time the handler next waits, else in chunks.
+    pub fn respond(mut self, head: Response<()>, end: bool) -> SendBody {
+        let outlet = match self.way.take() {
+            None => Outlet::Closed,
+            Some(Way::Http1(slot)) => Outlet::Http1(slot.answer(head, end)),
+            Some(Way::Http2(stream)) => {
+                stream.half().respond(head, end);
+                Outlet::Server(stream)
+            }
+        };
+        SendBody::new(outlet)
+    }
+
+    /// Sends a whole answer that is in memory. The cheapest way to answer.
+    pub fn respond_full(mut self, head: Response<()>, body: Bytes, trailers: Option<HeaderMap>) {
+        match self.way.take() {
+            None => {}
+            Some(Way::Http1(slot)) => slot.answer_full(head, body, trailers),
+            Some(Way::Http2(stream)) => stream.half().respond_full(head, body, trailers),
+        }
+    }
+
+    /// Refuses to answer: RST_STREAM with this error code; on HTTP/1.1 the connection is closed.
+    pub fn reset(mut self, reason: Reason) {
+        match self.way.take() {
+            None => {}
+            Some(Way::Http1(slot)) => slot.cut(),
+            Some(Way::Http2(stream)) => stream.reset(reason),
+        }
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        match self.way.take() {
+            // The slot's own drop answers 500.
+            None | Some(Way::Http1(_)) => {}
+            Some(Way::Http2(stream)) => stream.reset(Reason::INTERNAL_ERROR),
+        }
+    }
+}
+
+/// One stream of an HTTP/2 client: its sending half, and its place among the requests in flight.
+#[derive(Debug)]
+pub(crate) struct ServerStream {
+    half: H2SendHalf,
+    pub(super) in_flight: InFlight,
+}
+
+impl ServerStream {
+    pub(super) fn new(half: H2SendHalf, in_flight: InFlight) -> Arc<Self> {
+        Arc::new(Self { half, in_flight })
+    }
+
+    pub(crate) fn half(&self) -> &H2SendHalf {
+        &self.half
+    }
+
+    /// Gives up, unless everything was sent or the client is gone.
+    pub(crate) fn reset(&self, reason: Reason) {
+        if self.half.reset(reason) {
+            self.in_flight.connection.server.stats.resets_sent.increment();
+        }
+    }
+
+    fn connection(&self) -> &Arc<Connection> {
+        &self.in_flight.connection
+    }
+}

@@ -1,0 +1,169 @@
+//! The named limits and times, each with its default.
+//!
+//! Every structure here implements `Default`; a user changes the fields that matter and leaves the rest.
+
+use std::time::Duration;
+
+/// What both sides of an HTTP/2 connection are tuned by (RFC 9113).
+#[derive(Clone, Debug)]
+pub struct Http2Settings {
+    /// Bytes a peer may send on one stream before we have read them (section 6.9). Default 1 MiB.
+    ///
+    /// This bounds the memory of a stream whose reader is slow; an idle stream costs nothing of it.
+    pub stream_window: u32,
+    /// Bytes a peer may send on all streams of a connection before we have read them. Default 8 MiB.
+    pub connection_window: u32,
+    /// Largest frame payload we accept, in bytes: 16,384 to 16,777,215 (section 4.2). Default 16,384.
+    pub max_frame_size: u32,
+    /// Bytes of ours that may wait in a stream for the socket, past the peer's window. Default 256 KiB.
+    pub send_buffer: usize,
+    /// Bytes of a received header list, each field counted with 32 bytes on top (section 6.5.2). Default 64 KiB.
+    pub max_header_bytes: u32,
+    /// A PING goes out when nothing was received for this long. Default `None`: no pings.
+    ///
+    /// Many gRPC servers close a connection that pings more than once in five minutes without data.
+    pub keepalive_interval: Option<Duration>,
+    /// How long the answer to a PING may take before the connection counts as dead. Default 20 s.
+    pub keepalive_timeout: Duration,
+    /// What unread DATA frames under 256 bytes may waste, in bytes: each counts for what it falls short of 256. Default
+    /// 32 MiB, about 130,000 of the smallest messages; more closes the connection (RUSTSEC-2026-0258).
+    ///
+    /// The windows bound only the content of frames. This bounds the rest of their cost, and has to leave room for
+    /// honest streams of tiny messages whose reader rests.
+    pub small_frame_allowance: usize,
+    /// Streams we reset because of the peer's own errors before the connection is closed. Default 1,024.
+    pub max_error_resets: usize,
+}
+
+impl Default for Http2Settings {
+    fn default() -> Self {
+        Self {
+            stream_window: 1 << 20,
+            connection_window: 8 << 20,
+            max_frame_size: 16_384,
+            send_buffer: 256 << 10,
+            max_header_bytes: 64 << 10,
+            keepalive_interval: None,
+            keepalive_timeout: Duration::from_secs(20),
+            small_frame_allowance: 32 << 20,
+            max_error_resets: 1_024,
+        }
+    }
+}
+
+/// How a server treats its connections.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// HTTP/2 tuning.
+    pub http2: Http2Settings,
+    /// Streams a client may have open at once on one HTTP/2 connection. Default 1,024.
+    pub max_concurrent_streams: u32,
+    /// Streams a client may reset before they are even looked at. Default 64; more closes the connection.
+    pub max_pending_resets: usize,
+    /// Early resets a client is forgiven (rapid reset, CVE-2023-44487). Default 500.
+    ///
+    /// Past this number the connection is closed with `ENHANCE_YOUR_CALM` as soon as more than half of all its
+    /// streams were reset by the client within a second of their start.
+    pub early_reset_allowance: u64,
+    /// Bytes of an HTTP/1.1 request head. Default 64 KiB; more is answered 431.
+    pub http1_max_header_bytes: usize,
+    /// Number of HTTP/1.1 header fields. Default 128; more is answered 431.
+    pub http1_max_headers: usize,
+    /// Bytes of an HTTP/1.1 response that may wait for the socket. Default 64 KiB.
+    pub http1_send_buffer: usize,
+    /// Time for a whole request head, and for the first bytes of a connection. Default 15 s.
+    pub header_timeout: Duration,
+    /// Time for a whole TLS handshake. Default 10 s.
+    pub handshake_timeout: Duration,
+    /// How long a connection without a request in flight is kept. Default 5 minutes; `None` keeps it.
+    pub idle_timeout: Option<Duration>,
+    /// Age at which a connection is retired: GOAWAY, or `connection: close`. Default `None`.
+    pub max_connection_age: Option<Duration>,
+    /// What requests in flight on a retired connection still get before it is cut. Default 30 s.
+    pub connection_grace: Duration,
+    /// Requests after which a connection is retired. Default `None`.
+    pub max_requests_per_connection: Option<u64>,
+    /// Connections open at once, over all listeners that share the server. Default 16,384; more are closed at once.
+    pub max_connections: usize,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            http2: Http2Settings::default(),
+            max_concurrent_streams: 1_024,
+            max_pending_resets: 64,
+            early_reset_allowance: 500,
+            http1_max_header_bytes: 64 << 10,
+            http1_max_headers: 128,
+            http1_send_buffer: 64 << 10,
+            header_timeout: Duration::from_secs(15),
+            handshake_timeout: Duration::from_secs(10),
+            idle_timeout: Some(Duration::from_secs(300)),
+            max_connection_age: None,
+            connection_grace: Duration::from_secs(30),
+            max_requests_per_connection: None,
+            max_connections: 16_384,
+        }
+    }
+}
+
+/// Which HTTP an upstream speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpstreamHttp {
+    /// HTTP/2: by prior knowledge in cleartext, offered alone by ALPN under TLS.
+    #[default]
+    Http2,
+    /// HTTP/1.1 only.
+    Http1,
+    /// What ALPN settles under TLS, of `h2` and `http/1.1`; HTTP/1.1 in cleartext.
+    Auto,
+}
+
+/// How one upstream endpoint is connected to.
+#[derive(Clone, Debug)]
+pub struct EndpointSettings {
+    /// Which HTTP the upstream speaks. Default HTTP/2.
+    pub http: UpstreamHttp,
+    /// HTTP/2 tuning.
+    pub http2: Http2Settings,
+    /// Bytes of an HTTP/1.1 response head. Default 64 KiB.
+    pub http1_max_header_bytes: usize,
+    /// Bytes of an HTTP/1.1 request that may wait for the socket. Default 64 KiB.
+    pub http1_send_buffer: usize,
+    /// Time for the socket and the TLS handshake together. Default 5 s.
+    pub connect_timeout: Duration,
+    /// Connections held at once. Default 1,024.
+    pub max_connections: usize,
+    /// Requests that may wait for a connection. Default 1,024; one more fails with an overflow.
+    pub max_pending: usize,
+    /// Streams on one HTTP/2 connection, where the peer allows more. Default: what the peer allows.
+    pub max_concurrent_streams: Option<usize>,
+    /// Requests after which a connection is not used again. Default `None`.
+    pub max_requests_per_connection: Option<u64>,
+    /// How long a connection without a request in flight is kept. Default 1 hour; `None` keeps it.
+    pub idle_timeout: Option<Duration>,
+    /// Delay before the second connection attempt after a failure; doubles from there. Default 50 ms.
+    pub backoff_base: Duration,
+    /// The longest such delay. Default 5 s.
+    pub backoff_max: Duration,
+}
+
+impl Default for EndpointSettings {
+    fn default() -> Self {
+        Self {
+            http: UpstreamHttp::default(),
+            http2: Http2Settings::default(),
+            http1_max_header_bytes: 64 << 10,
+            http1_send_buffer: 64 << 10,
+            connect_timeout: Duration::from_secs(5),
+            max_connections: 1_024,
+            max_pending: 1_024,
+            max_concurrent_streams: None,
+            max_requests_per_connection: None,
+            idle_timeout: Some(Duration::from_secs(3_600)),
+            backoff_base: Duration::from_millis(50),
+            backoff_max: Duration::from_secs(5),
+        }
+    }
+}

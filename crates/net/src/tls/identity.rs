@@ -1,0 +1,70 @@
+//! What a finished handshake says about the peer.
+
+use std::net::IpAddr;
+
+use rustls::pki_types::CertificateDer;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// What is known of a connection from its TLS handshake.
+#[derive(Clone, Debug)]
+pub struct TlsInfo {
+    /// The application protocol that both sides settled on, if any.
+    pub alpn: Option<Vec<u8>>,
+    /// The server name that the client asked for, if any.
+    pub server_name: Option<String>,
+    /// The peer's verified certificate chain in DER, leaf first; empty where it showed none.
+    pub peer_certificates: Vec<CertificateDer<'static>>,
+}
+
+/// One subject alternative name (RFC 5280 section 4.2.1.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateName {
+    /// A host name, possibly with a wildcard.
+    Dns(String),
+    /// An IP address.
+    Ip(IpAddr),
+    /// A URI, such as a SPIFFE identity.
+    Uri(String),
+}
+
+impl TlsInfo {
+    /// The subject alternative names of the peer's certificate; none where it showed no certificate.
+    pub fn peer_names(&self) -> Vec<CertificateName> {
+        self.peer_certificates.first().map(|leaf| names_of(leaf)).unwrap_or_default()
+    }
+
+    pub(crate) fn of_client(session: &rustls::ServerConnection) -> Self {
+        Self::new(session, session.server_name().map(str::to_owned))
+    }
+
+    fn new(session: &rustls::CommonState, server_name: Option<String>) -> Self {
+        Self {
+            alpn: session.alpn_protocol().map(<[u8]>::to_vec),
+            server_name,
+            peer_certificates: session
+                .peer_certificates()
+                .map(|chain| chain.iter().map(|der| der.clone().into_owned()).collect())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// The names in a certificate; kinds that nobody asks for, and names that do not parse, are left out.
+pub(super) fn names_of(certificate: &CertificateDer<'_>) -> Vec<CertificateName> {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return Vec::new() };
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
+    extension.value.general_names.iter().filter_map(name_of).collect()
+}
+
+fn name_of(name: &GeneralName<'_>) -> Option<CertificateName> {
+    match name {
+        GeneralName::DNSName(name) => Some(CertificateName::Dns((*name).to_owned())),
+        GeneralName::URI(uri) => Some(CertificateName::Uri((*uri).to_owned())),
+        GeneralName::IPAddress(bytes) => {
+            let address = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            address.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok().map(CertificateName::Ip)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,219 @@
+//! One byte stream: a socket, with or without TLS on it, counted.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsStream;
+
+use crate::address::Address;
+use crate::stats::Traffic;
+
+/// A connected socket of either family.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    pub(crate) fn local_address(&self) -> io::Result<Address> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().map(Address::Tcp),
+            Self::Unix(socket) => socket.local_addr().map(|address| unix_address(&address)),
+        }
+    }
+}
+
+/// The path of a Unix socket address; unnamed sockets have an empty one.
+pub(crate) fn unix_address(address: &tokio::net::unix::SocketAddr) -> Address {
+    Address::Unix(address.as_pathname().map(Into::into).unwrap_or_default())
+}
+
+/// What went over one connection.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    received: AtomicU64,
+    traffic: Arc<Traffic>,
+}
+
+impl Meter {
+    pub(crate) fn new(traffic: &Arc<Traffic>) -> Arc<Self> {
+        Arc::new(Self { received: AtomicU64::new(0), traffic: Arc::clone(traffic) })
+    }
+
+    /// Bytes received so far: moves whenever the peer gives a sign of life.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Relaxed)
+    }
+}
+
+#[derive(Debug)]
+enum Layer {
+    Plain(Socket),
+    /// Boxed: a TLS session is large, and most connections have none.
+    Tls(Box<TlsStream<Socket>>),
+}
+
+/// A byte stream that HTTP can be spoken over.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    layer: Layer,
+    /// Bytes that were looked at to find out which HTTP this is, and still have to be read.
+    replay: Bytes,
+    meter: Arc<Meter>,
+}
+
+impl Transport {
+    pub(crate) fn plain(socket: Socket, meter: Arc<Meter>) -> Self {
+        Self { layer: Layer::Plain(socket), replay: Bytes::new(), meter }
+    }
+
+    pub(crate) fn tls(stream: impl Into<TlsStream<Socket>>, meter: Arc<Meter>) -> Self {
+        Self { layer: Layer::Tls(Box::new(stream.into())), replay: Bytes::new(), meter }
+    }
+
+    /// Puts bytes back in front of what is still to be read.
+    pub(crate) fn unread(&mut self, bytes: Bytes) {
+        debug_assert!(self.replay.is_empty(), "the bytes put back before were not read");
+        self.replay = bytes;
+    }
+
+    pub(crate) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
+    fn sent(&self, result: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(len)) = result {
+            self.meter.traffic.sent.add(*len as u64);
+        }
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.replay.is_empty() {
+            let len = self.replay.len().min(buf.remaining());
+            buf.put_slice(&self.replay[..len]);
+            self.replay.advance(len);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        ready!(match &mut self.layer {
+            Layer::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+            Layer::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        })?;
+        let len = (buf.filled().len() - before) as u64;
+        self.meter.received.fetch_add(len, Relaxed);
+        self.meter.traffic.received.add(len);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let result = match &mut self.layer {
+            Layer::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
+            Layer::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        };
+        self.sent(&result);
+        result
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = match &mut self.layer {
+            Layer::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
+            Layer::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        };
+        self.sent(&result);
+        result
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.layer {
+            Layer::Plain(socket) => socket.is_write_vectored(),
+            Layer::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.layer {
+            Layer::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Layer::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.layer {
+            Layer::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Layer::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
+            Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Self::Tcp(socket) => Pin::new(socket).poll_write(cx, buf),
+            Self::Unix(socket) => Pin::new(socket).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Self::Tcp(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
+            Self::Unix(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(socket) => socket.is_write_vectored(),
+            Self::Unix(socket) => socket.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Tcp(socket) => Pin::new(socket).poll_flush(cx),
+            Self::Unix(socket) => Pin::new(socket).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What users of the network floor rely on, over real loopback sockets.
+
+mod backpressure;
+mod cancellation;
+mod exchange;
+mod floods;
+mod hygiene;
+mod life;
+mod pool;
+mod raw;
+mod resolve;
+mod slow;
+mod tls;
+mod world;

@@ -1,0 +1,333 @@
+//! TLS both ways: who is trusted, what is said, what is refused.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use http::Response;
+use landbridge_net::{
+    ALPN_H2, ALPN_HTTP1, CertificateName, CheckName, ClientCertificates, ClientTls, ClientTlsConfig,
+    ConnectError, Endpoint, Identity, OpenError, Pem, Server, ServerSettings, ServerTls, ServerTlsConfig,
+    TlsError, TrustedRoots, UpstreamHttp,
+};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+
+use crate::world::*;
+
+/// A certificate authority made for one test.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).expect("a certificate").pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    fn pem(&self) -> Pem {
+        Pem::Inline(self.pem.clone().into_bytes())
+    }
+
+    fn issue(&self, names: &[&str]) -> Identity {
+        let key = KeyPair::generate().expect("a key");
+        let (uris, hosts): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| name.contains("://"));
+        let hosts: Vec<String> = hosts.into_iter().map(str::to_owned).collect();
+        let mut params = CertificateParams::new(hosts).expect("names");
+        for uri in uris {
+            params.subject_alt_names.push(SanType::URI(uri.try_into().expect("a URI")));
+        }
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        Identity {
+            certificates: Pem::Inline(certificate.pem().into_bytes()),
+            key: Pem::Inline(key.serialize_pem().into_bytes()),
+        }
+    }
+}
+
+fn both_alpn() -> Vec<Vec<u8>> {
+    vec![ALPN_H2.to_vec(), ALPN_HTTP1.to_vec()]
+}
+
+/// Answers with what the handshake said.
+fn introspecting() -> FnHandler {
+    handler(|_request, respond| async move {
+        let connection = respond.connection();
+        let tls = connection.tls().expect("TLS");
+        let alpn = tls.alpn.as_deref().map(|alpn| String::from_utf8_lossy(alpn).into_owned());
+        let text = format!("{:?} {alpn:?} {:?} {:?}", connection.http(), tls.server_name, tls.peer_names());
+        respond.respond_full(Response::new(()), Bytes::from(text), None);
+    })
+}
+
+fn world(config: &ServerTlsConfig) -> World {
+    let tls = Some(ServerTls::load(config).expect("a configuration"));
+    World::on(loopback(), Server { tls, ..Server::default() }, introspecting())
+}
+
+fn server_config(authority: &Authority, names: &[&str]) -> ServerTlsConfig {
+    ServerTlsConfig {
+        identity: authority.issue(names),
+        clients: ClientCertificates::Ignored,
+        alpn: both_alpn(),
+    }
+}
+
+fn trusting(authority: &Authority) -> ClientTlsConfig {
+    ClientTlsConfig { roots: TrustedRoots::Authority(authority.pem()), ..ClientTlsConfig::default() }
+}
+
+fn endpoint(world: &World, http: UpstreamHttp, config: &ClientTlsConfig) -> Endpoint {
+    let tls = ClientTls::load(config).expect("a configuration");
+    world.endpoint_with(|endpoint| {
+        endpoint.settings.http = http;
+        endpoint.host = Some("localhost".to_owned());
+        endpoint.tls = Some(tls);
+    })
+}
+
+async fn says(endpoint: &Endpoint) -> String {
+    let text = call(endpoint, b"").await.expect("an answer");
+    String::from_utf8(text.to_vec()).expect("text")
+}
+
+async fn tls_failure(endpoint: &Endpoint) -> String {
+    match within(endpoint.open(get("/"), true)).await {
+        Err(OpenError::Connect(ConnectError::Tls { problem, .. })) => problem,
+        other => panic!("expected a TLS failure, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn alpn_settles_the_http_version() {
+    let authority = Authority::new();
+    let client = trusting(&authority);
+    let world = world(&server_config(&authority, &["localhost"]));
+    for (http, expected) in [
+        (UpstreamHttp::Http2, "Http2 Some(\"h2\") Some(\"localhost\") []"),
+        (UpstreamHttp::Http1, "Http1 Some(\"http/1.1\") Some(\"localhost\") []"),
+        (UpstreamHttp::Auto, "Http2 Some(\"h2\") Some(\"localhost\") []"),
+    ] {
+        assert_eq!(says(&endpoint(&world, http, &client)).await, expected);
+    }
+    let only_http1 =
+        ServerTlsConfig { alpn: vec![ALPN_HTTP1.to_vec()], ..server_config(&authority, &["localhost"]) };
+    let world = self::world(&only_http1);
+    let text = says(&endpoint(&world, UpstreamHttp::Auto, &client)).await;
+    assert!(text.starts_with("Http1"), "{text}");
+    let problem = tls_failure(&endpoint(&world, UpstreamHttp::Http2, &client)).await;
+    assert!(!problem.is_empty());
+    until(|| world.stats().tls_errors.value() == 1).await;
+}
+
+#[tokio::test]
+async fn http2_without_alpn_is_known_by_its_preface() {
+    let authority = Authority::new();
+    let silent = ServerTlsConfig { alpn: Vec::new(), ..server_config(&authority, &["localhost"]) };
+    let world = world(&silent);
+    let text = says(&endpoint(&world, UpstreamHttp::Http2, &trusting(&authority))).await;
+    assert!(text.starts_with("Http2 None"), "{text}");
+}
+
+#[tokio::test]
+async fn mutual_tls_tells_the_handler_who_calls() {
+    let authority = Authority::new();
+    let config = ServerTlsConfig {
+        clients: ClientCertificates::Required(authority.pem()),
+        ..server_config(&authority, &["localhost"])
+    };
+    let world = world(&config);
+    for http in BOTH {
+        let identity = authority.issue(&["client.test", "spiffe://test/client"]);
+        let client = ClientTlsConfig { identity: Some(identity), ..trusting(&authority) };
+        let text = says(&endpoint(&world, http, &client)).await;
+        assert!(text.contains(r#"Dns("client.test")"#), "{text}");
+        assert!(text.contains(r#"Uri("spiffe://test/client")"#), "{text}");
+    }
+    assert_ne!(CertificateName::Dns(String::new()), CertificateName::Uri(String::new()));
+}
+
+#[tokio::test]
+async fn a_client_without_the_required_certificate_is_not_served() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let config = ServerTlsConfig {
+        clients: ClientCertificates::Required(authority.pem()),
+        ..server_config(&authority, &["localhost"])
+    };
+    let world = world(&config);
+    let strange =
+        ClientTlsConfig { identity: Some(stranger.issue(&["client.test"])), ..trusting(&authority) };
+    for client in [trusting(&authority), strange] {
+        let endpoint = endpoint(&world, UpstreamHttp::Http2, &client);
+        // Under TLS 1.3 the client may learn of it only with its first request.
+        let refused = match within(endpoint.open(get("/"), true)).await {
+            Err(_) => true,
+            Ok((response, _body)) => within(response).await.is_err(),
+        };
+        assert!(refused);
+    }
+    until(|| world.stats().tls_errors.value() == 2).await;
+    assert_eq!(world.stats().requests_total.value(), 0);
+}
+
+#[tokio::test]
+async fn an_optional_certificate_may_be_missing_but_not_bad() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let config = ServerTlsConfig {
+        clients: ClientCertificates::Optional(authority.pem()),
+        ..server_config(&authority, &["localhost"])
+    };
+    let world = world(&config);
+    says(&endpoint(&world, UpstreamHttp::Http2, &trusting(&authority))).await;
+    let strange =
+        ClientTlsConfig { identity: Some(stranger.issue(&["client.test"])), ..trusting(&authority) };
+    let endpoint = endpoint(&world, UpstreamHttp::Http2, &strange);
+    let refused = match within(endpoint.open(get("/"), true)).await {
+        Err(_) => true,
+        Ok((response, _body)) => within(response).await.is_err(),
+    };
+    assert!(refused);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_trusted_is_not_talked_to() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let world = world(&server_config(&stranger, &["localhost"]));
+    let problem = tls_failure(&endpoint(&world, UpstreamHttp::Http2, &trusting(&authority))).await;
+    assert!(problem.contains("invalid peer certificate"), "{problem}");
+}
+
+#[tokio::test]
+async fn names_are_checked_as_configured() {
+    let authority = Authority::new();
+    let world = world(&server_config(&authority, &["other.test", "*.wild.test", "spiffe://test/server"]));
+    let any_of = |names: &[&str]| CheckName::AnyOf(names.iter().map(|&name| name.to_owned()).collect());
+    for (check_name, good) in [
+        (CheckName::ServerName, false),
+        (CheckName::Any, true),
+        (any_of(&["nobody.test", "other.test"]), true),
+        (any_of(&["a.wild.test"]), true),
+        (any_of(&["spiffe://test/server"]), true),
+        (any_of(&["spiffe://test/other", "nobody.test"]), false),
+    ] {
+        let client = ClientTlsConfig { check_name: check_name.clone(), ..trusting(&authority) };
+        let endpoint = endpoint(&world, UpstreamHttp::Http2, &client);
+        if good {
+            says(&endpoint).await;
+        } else {
+            tls_failure(&endpoint).await;
+        }
+    }
+    let named = ClientTlsConfig { server_name: Some("other.test".to_owned()), ..trusting(&authority) };
+    let text = says(&endpoint(&world, UpstreamHttp::Http2, &named)).await;
+    assert!(text.contains("Some(\"other.test\")"), "{text}");
+}
+
+#[tokio::test]
+async fn certificates_are_replaced_while_running() {
+    let (before, after) = (Authority::new(), Authority::new());
+    let tls = ServerTls::load(&server_config(&before, &["localhost"])).expect("a configuration");
+    let server = Server { tls: Some(tls.clone()), ..Server::default() };
+    let world = World::on(loopback(), server, introspecting());
+    let old = endpoint(&world, UpstreamHttp::Http2, &trusting(&before));
+    says(&old).await;
+    tls.reload(&server_config(&after, &["localhost"])).expect("a configuration");
+    says(&endpoint(&world, UpstreamHttp::Http2, &trusting(&after))).await;
+    tls_failure(&endpoint(&world, UpstreamHttp::Http2, &trusting(&before))).await;
+    // The connection that was open stays.
+    says(&old).await;
+    assert_eq!(old.stats().connections_total.value(), 1);
+    // A reload that fails changes nothing.
+    let broken = ServerTlsConfig { identity: before.issue(&[]), ..server_config(&before, &["localhost"]) };
+    let broken = ServerTlsConfig {
+        identity: Identity { key: Pem::Inline(Vec::new()), ..broken.identity.clone() },
+        ..broken
+    };
+    tls.reload(&broken).expect_err("no key");
+    says(&endpoint(&world, UpstreamHttp::Http2, &trusting(&after))).await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_come_is_closed() {
+    let authority = Authority::new();
+    let tls = ServerTls::load(&server_config(&authority, &["localhost"])).expect("a configuration");
+    let settings = ServerSettings {
+        handshake_timeout: std::time::Duration::from_millis(50),
+        ..ServerSettings::default()
+    };
+    let world =
+        World::on(loopback(), Server { settings, tls: Some(tls), ..Server::default() }, introspecting());
+    let mut raw = crate::raw::Raw::connect(world.tcp()).await;
+    raw.write(&[0x16, 3, 1]).await;
+    assert_eq!(raw.rest().await, "");
+    assert_eq!(world.stats().tls_errors.value(), 1);
+}
+
+#[tokio::test]
+async fn cleartext_on_a_tls_port_is_an_error_and_no_request() {
+    let authority = Authority::new();
+    let world = world(&server_config(&authority, &["localhost"]));
+    let mut raw = crate::raw::Raw::connect(world.tcp()).await;
+    raw.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    raw.rest().await;
+    until(|| world.stats().tls_errors.value() == 1).await;
+    assert_eq!(world.stats().requests_total.value(), 0);
+}
+
+#[test]
+fn errors_name_the_file_and_what_is_wrong_with_it() {
+    let authority = Authority::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &[u8]| -> PathBuf {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    };
+    let Identity { certificates: Pem::Inline(certificates), key: Pem::Inline(key) } =
+        authority.issue(&["localhost"])
+    else {
+        unreachable!("issued inline")
+    };
+    let certificates = write("chain.pem", &certificates);
+    let key = write("key.pem", &key);
+    let Identity { key: Pem::Inline(other), .. } = authority.issue(&["localhost"]) else {
+        unreachable!("issued inline")
+    };
+    let other = write("other.pem", &other);
+    let empty = write("empty.pem", b"nothing here\n");
+    let missing = folder.path().join("missing.pem");
+
+    let load = |certificates: &PathBuf, key: &PathBuf| {
+        ServerTls::load(&ServerTlsConfig {
+            identity: Identity { certificates: Pem::File(certificates.clone()), key: Pem::File(key.clone()) },
+            clients: ClientCertificates::Ignored,
+            alpn: Vec::new(),
+        })
+    };
+    load(&certificates, &key).expect("files that fit");
+    for (certificates, key, culprit, problem) in [
+        (&missing, &key, "missing.pem", "cannot read"),
+        (&certificates, &missing, "missing.pem", "cannot read"),
+        (&empty, &key, "empty.pem", "no certificate"),
+        (&key, &key, "key.pem", "no certificate"),
+        (&certificates, &empty, "empty.pem", "no private key"),
+        (&certificates, &other, "other.pem", "cannot be used with the certificate"),
+    ] {
+        let text = load(certificates, key).expect_err(problem).to_string();
+        assert!(text.contains(culprit) && text.contains(problem), "{text}");
+    }
+    let no_authority =
+        ClientTlsConfig { roots: TrustedRoots::Authority(Pem::File(empty)), ..ClientTlsConfig::default() };
+    assert!(matches!(ClientTls::load(&no_authority), Err(TlsError::NoCertificate { .. })));
+    let bad_name = ClientTlsConfig { server_name: Some("not a name".to_owned()), ..trusting(&authority) };
+    assert!(matches!(ClientTls::load(&bad_name), Err(TlsError::BadServerName { .. })));
+}
+
+#[test]
+fn inline_text_stays_out_of_logs() {
+    let shown = format!("{:?}", Pem::Inline(b"secret".to_vec()));
+    assert!(!shown.contains("secret") && !shown.contains("115"), "{shown}");
+}

@@ -1,0 +1,43 @@
+//! The law of ends: whatever end was read from one protocol can be told in every protocol.
+
+use http::{HeaderMap, HeaderName};
+use landbridge_wire::{Codec, End, Message, Output, Protocol, RpcError, Shape};
+
+use crate::{accepting, deliver, opened, post};
+
+/// Writes the end in every protocol and form, reads it back, and compares.
+pub fn assert_end_survives(end: &End) {
+    for (content_type, protocol, shape) in [
+        ("application/proto", Protocol::Connect, Shape::Unary),
+        ("application/connect+proto", Protocol::Connect, Shape::Stream),
+        ("application/grpc", Protocol::Grpc, Shape::Stream),
+        ("application/grpc-web+proto", Protocol::GrpcWeb, Shape::Stream),
+    ] {
+        let mut writer = accepting(post(content_type)).writer;
+        let mut out = Output::new();
+        // A unary success has a message.
+        writer.message(Message::plain(""), &mut out).expect("the first message is always taken");
+        writer.end(end.clone(), &mut out);
+        let mut reader = opened(protocol, shape, Codec::Proto, false, usize::MAX).reader;
+        let read = deliver(out, &mut reader, |body| vec![bytes::Bytes::copy_from_slice(body)]).end;
+        assert_eq!(neutral(&read.result), neutral(&end.result), "through {content_type}");
+        for name in end.trailers.keys().filter(|name| is_plain(name, &end.trailers)) {
+            let values = |trailers: &HeaderMap| trailers.get_all(name).iter().cloned().collect::<Vec<_>>();
+            assert_eq!(values(&read.trailers), values(&end.trailers), "{name} through {content_type}");
+        }
+    }
+}
+
+/// Details name their type with a URL in gRPC and without one in Connect.
+fn neutral(result: &Result<(), RpcError>) -> Option<(u8, &str, Vec<(&str, &[u8])>)> {
+    let error = result.as_ref().err()?;
+    let details = error.details.iter().map(|detail| (detail.type_name(), &detail.value[..])).collect();
+    Some((error.code.number(), &error.message, details))
+}
+
+/// Whether every protocol can carry the values of this trailer as they are: text, without white space around it.
+fn is_plain(name: &HeaderName, trailers: &HeaderMap) -> bool {
+    let text =
+        trailers.get_all(name).iter().all(|value| value.to_str().is_ok_and(|text| text.trim() == text));
+    text && !name.as_str().ends_with("-bin") && !name.as_str().starts_with("trailer-")
+}

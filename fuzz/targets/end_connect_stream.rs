@@ -1,0 +1,18 @@
+//! Any end-stream message of Connect is an end, and every protocol can tell it.
+#![no_main]
+
+use bytes::Bytes;
+use http::Response;
+use landbridge_fuzz::{Ending, LIMIT, assert_end_survives, opened, read_response};
+use landbridge_wire::{Codec, Protocol, Shape};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|json: &[u8]| {
+    let mut head = Response::new(());
+    head.headers_mut().insert("content-type", "application/connect+proto".parse().expect("a header value"));
+    let len = u32::try_from(json.len()).expect("the fuzzer's inputs are short");
+    let body = [&[0x02], &len.to_be_bytes()[..], json].concat();
+    let mut reader = opened(Protocol::Connect, Shape::Stream, Codec::Proto, false, LIMIT).reader;
+    let answer = read_response(&mut reader, &head, &[Bytes::from(body)], Ending::Body);
+    assert_end_survives(&answer.end);
+});

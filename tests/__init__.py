@@ -1,0 +1,1 @@
+"""Tests that run real programs against a built bridge."""

@@ -1,0 +1,138 @@
+"""SIGTERM: readiness fails first, calls in flight are finished, then the bridge leaves."""
+
+import signal
+import subprocess
+import urllib.error
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import grpc
+import httpx
+import pytest
+from talk.v1 import talk_pb2, talk_pb2_grpc
+
+from tests.peers.backends import Gate, raw_backend
+from tests.peers.conftest import http_client
+from tests.peers.connect import post_proto, post_stream
+from tests.running.bridge import Bridge
+
+SAID = talk_pb2.SayResponse(sentence="hello").SerializeToString()
+CALLS = 8
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.open()
+
+
+@pytest.fixture
+def draining(gate: Gate, start_bridge: Callable[..., Bridge]) -> Iterator[Callable[..., Bridge]]:
+    """Start a bridge whose calls stay in the server's handler until the gate opens."""
+
+    def answer(_messages: list[bytes], _context: grpc.ServicerContext) -> Iterator[bytes]:
+        gate.wait_in_handler()
+        yield SAID
+
+    with raw_backend(answer) as backend:
+        yield lambda *flags: start_bridge(backend.port, flags=flags)
+        gate.open()
+
+
+def _connect_call(bridge: Bridge, *, http2: bool) -> bytes:
+    with http_client(bridge, http2=http2) as client:
+        answer = post_proto(client, "Say", b"")
+        assert answer.status_code == 200, answer.text
+        return answer.content
+
+
+def _connect_stream(bridge: Bridge) -> bytes:
+    with http_client(bridge) as client:
+        stream = post_stream(client, "Count", [b""])
+        assert "error" not in stream.end
+        return stream.messages[0]
+
+
+def _grpc_call(bridge: Bridge) -> bytes:
+    with grpc.insecure_channel(bridge.address) as channel:
+        answer: talk_pb2.SayResponse = talk_pb2_grpc.TalkServiceStub(channel).Say(talk_pb2.SayRequest())
+        return answer.SerializeToString()
+
+
+def _calls_in_flight(bridge: Bridge, pool: ThreadPoolExecutor, gate: Gate) -> list[Future[bytes]]:
+    """Start calls of every kind, and return when all of them are in the server's handler."""
+    calls = [
+        *(pool.submit(_connect_call, bridge, http2=http2) for http2 in (False, True, False)),
+        *(pool.submit(_connect_stream, bridge) for _ in range(2)),
+        *(pool.submit(_grpc_call, bridge) for _ in range(3)),
+    ]
+    assert len(calls) == CALLS
+    gate.await_calls(CALLS)
+    return calls
+
+
+def _await_unready(bridge: Bridge) -> None:
+    """Return once /ready no longer says yes; the bridge itself must still be there to say so."""
+    while True:
+        assert bridge.process.poll() is None, "the bridge left with calls in flight"
+        try:
+            bridge.admin_text("/ready")
+        except urllib.error.HTTPError as answer:
+            assert answer.code == 503  # noqa: PT017 - the wait is over when this is the answer
+            return
+
+
+def test_sigterm_drains_without_losing_a_call(draining: Callable[..., Bridge], gate: Gate) -> None:
+    bridge = draining()
+    with ThreadPoolExecutor(CALLS) as pool:
+        calls = _calls_in_flight(bridge, pool, gate)
+        bridge.process.send_signal(signal.SIGTERM)
+        _await_unready(bridge)
+        gate.open()
+        assert [call.result(timeout=20) for call in calls] == [SAID] * CALLS
+    assert bridge.process.wait(timeout=20) == 0
+
+
+def test_an_answer_given_while_draining_closes_its_http1_connection(
+    draining: Callable[..., Bridge], gate: Gate
+) -> None:
+    bridge = draining()
+    with http_client(bridge) as client, ThreadPoolExecutor(1) as pool:
+        call = pool.submit(post_proto, client, "Say", b"")
+        gate.await_calls(1)
+        bridge.process.send_signal(signal.SIGTERM)
+        _await_unready(bridge)
+        gate.open()
+        assert call.result(timeout=20).headers["connection"] == "close"
+
+
+def test_the_drain_ends_at_its_deadline(draining: Callable[..., Bridge], gate: Gate) -> None:
+    bridge = draining("--drain-time-s", "1")
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(_connect_call, bridge, http2=False)
+        gate.await_calls(1)
+        bridge.process.send_signal(signal.SIGTERM)
+        bridge.process.wait(timeout=15)
+        assert isinstance(call.exception(timeout=20), (httpx.HTTPError, AssertionError))
+
+
+def test_a_second_signal_ends_the_drain_at_once(draining: Callable[..., Bridge], gate: Gate) -> None:
+    bridge = draining("--drain-time-s", "600")
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(_connect_call, bridge, http2=False)
+        gate.await_calls(1)
+        bridge.process.send_signal(signal.SIGTERM)
+        _await_unready(bridge)
+        bridge.process.send_signal(signal.SIGTERM)
+        bridge.process.wait(timeout=15)
+        assert call.exception(timeout=20) is not None
+
+
+def test_an_idle_bridge_leaves_at_once(draining: Callable[..., Bridge]) -> None:
+    bridge = draining("--drain-time-s", "600")
+    bridge.process.send_signal(signal.SIGTERM)
+    try:
+        assert bridge.process.wait(timeout=15) == 0
+    except subprocess.TimeoutExpired:
+        pytest.fail("an idle bridge waited for its drain time")

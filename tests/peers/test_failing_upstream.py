@@ -1,0 +1,175 @@
+"""Upstreams that are absent, slow or broken: told to each caller in the caller's own protocol."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import grpc
+import pytest
+from h2.errors import ErrorCodes
+from talk.v1 import talk_pb2, talk_pb2_grpc
+
+from demo import server as demo_server
+from tests.peers.backends import Gate, raw_backend
+from tests.peers.bare_http2 import Exchange, bare_http2_server
+from tests.peers.conftest import http_client
+from tests.peers.connect import envelope, envelopes, error_of, post_json, post_proto, post_stream
+from tests.running.bridge import Bridge
+
+CONNECT_CODES = {
+    grpc.StatusCode.UNAVAILABLE: "unavailable",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "deadline_exceeded",
+    grpc.StatusCode.INTERNAL: "internal",
+}
+
+Caller = Callable[[Bridge], str]
+"""Makes a call that must fail, and returns the code of the error by its Connect name."""
+
+
+def _connect_unary(bridge: Bridge) -> str:
+    with http_client(bridge) as client:
+        code: str = error_of(post_proto(client, "Say", b""))["code"]
+        return code
+
+
+def _connect_json(bridge: Bridge) -> str:
+    with http_client(bridge, http2=True) as client:
+        code: str = error_of(post_json(client, "Say", {}))["code"]
+        return code
+
+
+def _connect_stream(bridge: Bridge) -> str:
+    with http_client(bridge) as client:
+        return post_stream(client, "Count", [b""]).error_code
+
+
+def _grpc(bridge: Bridge) -> str:
+    with grpc.insecure_channel(bridge.address) as channel, pytest.raises(grpc.RpcError) as failure:
+        talk_pb2_grpc.TalkServiceStub(channel).Say(talk_pb2.SayRequest())
+    return CONNECT_CODES[failure.value.code()]
+
+
+def _grpc_web(bridge: Bridge) -> str:
+    headers = {"content-type": "application/grpc-web+proto"}
+    with http_client(bridge) as client:
+        answer = client.post("/talk.v1.TalkService/Say", content=envelope(b""), headers=headers)
+    assert answer.status_code == 200
+    # A failure may come as a trailers-only head or in the body.
+    number = answer.headers.get("grpc-status")
+    if number is None:
+        ((flags, trailers),) = envelopes(answer.content)
+        assert flags == 0x80
+        lines = dict(line.split(":", 1) for line in trailers.decode().strip().split("\r\n"))
+        number = lines["grpc-status"].strip()
+    by_number = {code.value[0]: name for code, name in CONNECT_CODES.items()}
+    return by_number[int(number)]
+
+
+every_caller = pytest.mark.parametrize(
+    "caller",
+    [_connect_unary, _connect_json, _connect_stream, _grpc, _grpc_web],
+    ids=lambda caller: caller.__name__[1:],
+)
+
+
+@contextmanager
+def _closed_port() -> Iterator[int]:
+    # Bound but not listening: nobody else can have the port, and connections to it are refused.
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+@every_caller
+def test_no_upstream_is_unavailable(start_bridge: Callable[..., Bridge], caller: Caller) -> None:
+    with _closed_port() as port:
+        assert caller(start_bridge(port)) == "unavailable"
+
+
+@every_caller
+def test_the_routes_timeout_is_a_deadline_exceeded(
+    start_bridge: Callable[..., Bridge], caller: Caller
+) -> None:
+    gate = Gate()
+
+    def answer(_messages: list[bytes], _context: grpc.ServicerContext) -> list[bytes]:
+        gate.wait_in_handler()
+        return [b""]
+
+    with raw_backend(answer) as backend:
+        try:
+            assert caller(start_bridge(backend.port, route={"timeout": "0.2s"})) == "deadline_exceeded"
+        finally:
+            gate.open()
+
+
+@every_caller
+def test_an_upstream_that_resets_the_call_is_internal(
+    start_bridge: Callable[..., Bridge], caller: Caller
+) -> None:
+    with bare_http2_server(lambda exchange: exchange.reset(ErrorCodes.INTERNAL_ERROR)) as port:
+        assert caller(start_bridge(port)) == "internal"
+
+
+@every_caller
+def test_an_upstream_that_drops_the_connection_is_unavailable(
+    start_bridge: Callable[..., Bridge], caller: Caller
+) -> None:
+    with bare_http2_server(lambda exchange: exchange.cut_connection()) as port:
+        assert caller(start_bridge(port)) == "unavailable"
+
+
+def test_a_call_that_may_have_reached_a_handler_is_not_sent_again(
+    start_bridge: Callable[..., Bridge],
+) -> None:
+    requests: list[Exchange] = []
+
+    def script(exchange: Exchange) -> None:
+        requests.append(exchange)
+        exchange.cut_connection()
+
+    with bare_http2_server(script) as port:
+        assert _connect_unary(start_bridge(port)) == "unavailable"
+    assert len(requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "internal"),
+        (401, "unauthenticated"),
+        (403, "permission_denied"),
+        (404, "unimplemented"),
+        (418, "unknown"),
+        (429, "unavailable"),
+        (502, "unavailable"),
+        (503, "unavailable"),
+        (504, "unavailable"),
+    ],
+)
+def test_an_upstream_that_answers_plain_http_gives_the_code_of_its_status(
+    start_bridge: Callable[..., Bridge], status: int, code: str
+) -> None:
+    head = [(":status", str(status)), ("content-type", "text/plain")]
+    with (
+        bare_http2_server(lambda exchange: exchange.head(head, end=True)) as port,
+        http_client(start_bridge(port)) as client,
+    ):
+        assert error_of(post_proto(client, "Say", b""))["code"] == code
+
+
+def test_the_bridge_recovers_when_its_upstream_comes_back(start_bridge: Callable[..., Bridge]) -> None:
+    with _closed_port() as port:
+        bridge = start_bridge(port)
+        assert _connect_unary(bridge) == "unavailable"
+    server, _ = demo_server.start(port)
+    try:
+        with http_client(bridge) as client:
+            # Early calls may still meet the back-off after the failure; each is answered at once.
+            give_up = time.monotonic() + 10
+            while (answer := post_proto(client, "Say", b"")).status_code != 200:
+                assert error_of(answer)["code"] == "unavailable"
+                assert time.monotonic() < give_up, "the upstream is back, but calls still fail"
+    finally:
+        server.stop(grace=None).wait()

@@ -1,0 +1,112 @@
+"""Connect GET: for methods without side effects, and safe from callers who get it wrong."""
+
+import base64
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from talk.v1 import talk_pb2
+
+from tests.peers.backends import Backend, raw_backend
+from tests.peers.conftest import http_client
+from tests.peers.connect import error_of, path
+from tests.running.bridge import Bridge
+
+REQUEST = talk_pb2.LookRequest(name="??>>~~", until_ended=True).SerializeToString()
+ANSWER = talk_pb2.LookResponse(state=talk_pb2.STATE_FINISHED).SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[Backend]:
+    with raw_backend(lambda _messages, _context: [ANSWER]) as backend:
+        yield backend
+
+
+@pytest.fixture
+def get(backend: Backend, start_bridge: Callable[..., Bridge]) -> Iterator[Callable[..., httpx.Response]]:
+    """Make a GET call with a query; the backend has forgotten all earlier calls."""
+    backend.calls.clear()
+    with http_client(start_bridge(backend.port)) as client:
+
+        def get(query: str, method: str = "Look") -> httpx.Response:
+            return client.get(f"{path(method)}?{query}")
+
+        yield get
+
+
+def _query(message: str) -> str:
+    return f"connect=v1&encoding=proto&base64=1&message={message}"
+
+
+@pytest.mark.parametrize(
+    "encode", [base64.urlsafe_b64encode, base64.standard_b64encode], ids=["URL", "standard"]
+)
+@pytest.mark.parametrize("padded", [True, False])
+def test_both_alphabets_of_base64_are_read_padded_or_not(
+    get: Callable[..., httpx.Response], backend: Backend, encode: Callable[[bytes], bytes], padded: bool
+) -> None:
+    message = encode(REQUEST).decode()
+    if not padded:
+        message = message.rstrip("=")
+    answer = get(_query(message.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")))
+    assert (answer.status_code, answer.content) == (200, ANSWER)
+    assert backend.calls[0].messages == [REQUEST]
+
+
+@pytest.mark.parametrize("message", ["*", "A", "AA=A", "A A", "%FF"])
+def test_invalid_base64_is_an_invalid_argument_and_the_method_is_not_called(
+    get: Callable[..., httpx.Response], backend: Backend, message: str
+) -> None:
+    answer = get(_query(message))
+    assert (answer.status_code, error_of(answer)["code"]) == (400, "invalid_argument")
+    assert backend.calls == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "connect=v1&message=",
+        "connect=v1&encoding=proto",
+        "connect=v1&encoding=proto&encoding=json&message=",
+        "connect=v1&encoding=proto&message=&message=",
+        "connect=v2&encoding=proto&message=",
+        "connect=v1&encoding=smoke&message=",
+        "connect=v1&encoding=proto&compression=snail&message=",
+        "",
+    ],
+)
+def test_a_query_that_is_not_a_call_is_refused_and_the_method_is_not_called(
+    get: Callable[..., httpx.Response], backend: Backend, query: str
+) -> None:
+    answer = get(query)
+    assert 400 <= answer.status_code < 600
+    assert answer.status_code not in {500, 502, 503}
+    assert backend.calls == []
+
+
+def test_a_method_with_side_effects_is_not_called_by_get(
+    get: Callable[..., httpx.Response], backend: Backend
+) -> None:
+    answer = get(_query(""), method="Say")
+    assert answer.status_code == 405
+    assert "POST" in answer.headers["allow"]
+    assert backend.calls == []
+
+
+def test_a_huge_query_is_refused_and_the_method_is_not_called(
+    get: Callable[..., httpx.Response], backend: Backend
+) -> None:
+    assert get(_query("A" * 1_000_000)).status_code in {413, 414, 431}
+    assert backend.calls == []
+
+
+@pytest.mark.parametrize("verb", ["OPTIONS", "PUT", "DELETE", "PATCH"])
+def test_other_verbs_are_refused_and_do_not_reach_the_server(
+    backend: Backend, start_bridge: Callable[..., Bridge], verb: str
+) -> None:
+    backend.calls.clear()
+    with http_client(start_bridge(backend.port)) as client:
+        answer = client.request(verb, path("Look"))
+    assert answer.status_code == 405
+    assert "POST" in answer.headers["allow"]
+    assert backend.calls == []

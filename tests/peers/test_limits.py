@@ -1,0 +1,102 @@
+"""The size of a message: limited after decompression, both ways, told in the caller's protocol."""
+
+import gzip
+from collections.abc import Callable
+
+import grpc
+import httpx
+import pytest
+from talk.v1 import talk_pb2, talk_pb2_grpc
+
+from tests.peers.backends import raw_backend
+from tests.peers.conftest import http_client
+from tests.peers.connect import envelope, error_of, post_json, post_proto, post_stream
+from tests.running.bridge import Bridge
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+def _say(size: int) -> bytes:
+    """Return a request of exactly so many bytes."""
+    overhead = talk_pb2.SayRequest(sentence="x" * size).ByteSize() - size
+    message = talk_pb2.SayRequest(sentence="x" * (size - overhead)).SerializeToString()
+    assert len(message) == size
+    return message
+
+
+def test_a_request_of_three_mebibytes_passes_by_default(client: httpx.Client) -> None:
+    answer = post_proto(client, "Say", _say(3 * MIB))
+    assert answer.status_code == 200, answer.text
+    assert talk_pb2.SayResponse.FromString(answer.content).letters == 3 * MIB - 5
+
+
+def test_a_request_over_four_mebibytes_is_refused_by_default(client: httpx.Client) -> None:
+    answer = post_proto(client, "Say", _say(4 * MIB + 1))
+    assert (answer.status_code, error_of(answer)["code"]) == (429, "resource_exhausted")
+
+
+@pytest.mark.parametrize(("size", "passes"), [(64 * KIB, True), (64 * KIB + 1, False)])
+def test_the_limit_is_a_setting(
+    talk_server: int, start_bridge: Callable[..., Bridge], size: int, passes: bool
+) -> None:
+    bridge = start_bridge(talk_server, landbridge={"max_message_bytes": 64 * KIB})
+    with http_client(bridge) as client:
+        # A method whose answer does not grow with the request.
+        answer = post_proto(client, "Look", talk_pb2.LookRequest(name=_name(size)).SerializeToString())
+    if passes:
+        assert answer.status_code == 200, answer.text
+    else:
+        assert error_of(answer)["code"] == "resource_exhausted"
+
+
+def _name(size: int) -> str:
+    overhead = talk_pb2.LookRequest(name="x" * size).ByteSize() - size
+    return "x" * (size - overhead)
+
+
+def test_an_answer_over_the_limit_is_resource_exhausted(
+    talk_server: int, start_bridge: Callable[..., Bridge]
+) -> None:
+    bridge = start_bridge(talk_server, landbridge={"max_message_bytes": 64 * KIB})
+    with http_client(bridge) as client:
+        error = error_of(post_json(client, "Say", {"paddingBytes": 65 * KIB}))
+    assert error["code"] == "resource_exhausted"
+
+
+def test_a_message_that_grows_over_the_limit_when_decompressed_is_refused(
+    start_bridge: Callable[..., Bridge],
+) -> None:
+    bomb = gzip.compress(bytes(64 * MIB))
+    with (
+        raw_backend(lambda _messages, _context: [b""]) as backend,
+        http_client(start_bridge(backend.port)) as client,
+    ):
+        # JSON must be read, so it must be decompressed.
+        answer = client.post(
+            "/talk.v1.TalkService/Say",
+            content=bomb,
+            headers={"content-type": "application/json", "content-encoding": "gzip"},
+        )
+    assert error_of(answer)["code"] == "resource_exhausted"
+    assert backend.calls == []
+
+
+def test_a_stream_with_a_message_over_the_limit_ends_with_resource_exhausted(client: httpx.Client) -> None:
+    small = talk_pb2.SumRequest(number=1).SerializeToString()
+    stream = post_stream(client, "Sum", [small, bytes(4 * MIB + 1)])
+    assert stream.error_code == "resource_exhausted"
+
+
+def test_a_grpc_request_over_the_limit_is_resource_exhausted(bridge: Bridge) -> None:
+    with grpc.insecure_channel(bridge.address) as channel, pytest.raises(grpc.RpcError) as failure:
+        talk_pb2_grpc.TalkServiceStub(channel).Say(talk_pb2.SayRequest(sentence="x" * (4 * MIB)))
+    assert failure.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_call_that_is_too_large_does_not_disturb_its_neighbours(bridge: Bridge) -> None:
+    with http_client(bridge, http2=True) as client:
+        for _ in range(5):
+            assert post_proto(client, "Say", _say(4 * MIB + 1)).status_code == 429
+            assert post_json(client, "Say", {"sentence": "x"}).status_code == 200
+            assert client.post("/talk.v1.TalkService/Say", content=envelope(b"")).status_code == 415

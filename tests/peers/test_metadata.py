@@ -1,0 +1,113 @@
+"""Metadata: carried across, and never a way to speak for the bridge or to hurt the shared upstream."""
+
+import base64
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import grpc
+import pytest
+from talk.v1 import talk_pb2, talk_pb2_grpc
+
+from tests.peers.backends import Backend, raw_backend
+from tests.peers.conftest import http_client
+from tests.peers.connect import error_of, post_proto
+from tests.running.bridge import Bridge
+
+SAID = talk_pb2.SayResponse(sentence="hello").SerializeToString()
+
+
+@pytest.fixture
+def backend() -> Iterator[Backend]:
+    with raw_backend(lambda _messages, _context: [SAID]) as backend:
+        yield backend
+
+
+def test_metadata_reaches_the_server_text_and_binary(
+    backend: Backend, start_bridge: Callable[..., Bridge]
+) -> None:
+    blob = bytes(range(256))
+    headers = [
+        ("content-type", "application/proto"),
+        ("x-tag", "one"),
+        ("x-tag", "two"),
+        ("x-blob-bin", base64.b64encode(blob).decode().rstrip("=")),
+    ]
+    with http_client(start_bridge(backend.port)) as client:
+        assert client.post("/talk.v1.TalkService/Say", content=b"", headers=headers).status_code == 200
+    (call,) = backend.calls
+    assert ",".join(str(value) for value in call.metadata_values("x-tag")).replace(" ", "") == "one,two"
+    assert call.metadata_values("x-blob-bin") == [blob]
+
+
+@pytest.mark.parametrize("value", ["*", "A", "A=A=", "not base64!"])
+def test_invalid_base64_in_binary_metadata_is_refused_at_the_edge(
+    backend: Backend, start_bridge: Callable[..., Bridge], value: str
+) -> None:
+    with http_client(start_bridge(backend.port)) as client:
+        error = error_of(post_proto(client, "Say", b"", {"x-blob-bin": value}))
+        assert error["code"] == "invalid_argument"
+        # The connection that all callers share is unharmed.
+        assert post_proto(client, "Say", b"").status_code == 200
+    assert len(backend.calls) == 1
+
+
+def test_headers_of_the_protocols_own_are_not_metadata(
+    backend: Backend, start_bridge: Callable[..., Bridge]
+) -> None:
+    spoofed = {"grpc-status": "0", "grpc-message": "x", "trailer-x": "x", "connection": "close"}
+    with http_client(start_bridge(backend.port)) as client:
+        assert post_proto(client, "Say", b"", {**spoofed, "connect-timeout-ms": "5000"}).status_code == 200
+    names = {name for name, _ in backend.calls[0].metadata}
+    assert not names & {
+        "grpc-status",
+        "grpc-message",
+        "connection",
+        "connect-protocol-version",
+        "connect-timeout-ms",
+    }
+
+
+def test_grpc_callers_metadata_is_carried_both_ways(bridge: Bridge) -> None:
+    with grpc.insecure_channel(bridge.address) as channel:
+        _, call = talk_pb2_grpc.TalkServiceStub(channel).Say.with_call(
+            talk_pb2.SayRequest(sentence="x"), metadata=[("x-tag", "blue")]
+        )
+    assert ("x-tag-header", "blue") in call.initial_metadata()
+    assert ("x-tag-trailer", "blue") in call.trailing_metadata()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Content-Length: 5\r\nContent-Length: 6\r\n",
+        b"Content-Length: +5\r\n",
+        b"Transfer-Encoding: chunked, identity\r\n",
+        b"X-Bad: a\0b\r\nContent-Length: 0\r\n",
+    ],
+    ids=["both", "two lengths", "signed length", "chunked not last", "NUL"],
+)
+def test_requests_that_two_servers_could_read_differently_are_refused(
+    backend: Backend, start_bridge: Callable[..., Bridge], head: bytes
+) -> None:
+    bridge = start_bridge(backend.port)
+    request = (
+        b"POST /talk.v1.TalkService/Say HTTP/1.1\r\nHost: x\r\nContent-Type: application/proto\r\n"
+        + head
+        + b"\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", bridge.port), timeout=10) as raw:
+        raw.sendall(request + b"0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = _all_of(raw)
+    assert answer.startswith(b"HTTP/1.1 4") or answer == b""
+    assert b"\r\n\r\nHTTP/1.1" not in answer
+    assert backend.calls == []
+
+
+def _all_of(raw: socket.socket) -> bytes:
+    """Read until the other side is done; a reset after the answer is a way to be done."""
+    parts: list[bytes] = []
+    with suppress(ConnectionResetError):
+        parts.extend(iter(lambda: raw.recv(65536), b""))
+    return b"".join(parts)
