@@ -19,8 +19,13 @@ pub(crate) struct H2SendHalf {
     half: Mutex<Half>,
 }
 
+/// What a stream may hand to h2 at first without waiting for flow control, in bytes.
+const FIRST_WRITE: usize = 16 << 10;
+
 struct Half {
     state: State,
+    /// Something of the body was handed to h2.
+    started: bool,
     /// Who waits for capacity.
     writer: Option<Waker>,
 }
@@ -62,7 +67,7 @@ impl H2SendHalf {
     }
 
     fn new(state: State) -> Self {
-        Self { half: Mutex::new(Half { state, writer: None }) }
+        Self { half: Mutex::new(Half { state, started: false, writer: None }) }
     }
 
     /// Sends a response head. A second head, or one after a reset, goes nowhere.
@@ -112,8 +117,16 @@ impl H2SendHalf {
                 let sent = if end { stream.send_data(Chunk::default(), true) } else { Ok(()) };
                 return Poll::Ready(half.settle(sent, end));
             }
-            stream.reserve_capacity(wanted);
-            let capacity = stream.capacity();
+            // A stream that h2 has not opened yet has no capacity. Its first bytes go along with its head all the same:
+            // h2 holds on to them, and head and body leave in one write.
+            let first = !half.started && wanted <= FIRST_WRITE;
+            let capacity = if first {
+                wanted
+            } else {
+                stream.reserve_capacity(wanted);
+                stream.capacity()
+            };
+            half.started = true;
             if capacity >= wanted {
                 let sent = stream.send_data(std::mem::take(chunk), end);
                 return Poll::Ready(half.settle(sent, end));

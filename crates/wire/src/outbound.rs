@@ -414,7 +414,8 @@ impl ResponseReader {
         }
     }
 
-    /// A message, or the end that stands in the body.
+    /// A message, or the end that stands in the body. What a server sends behind its end is passed over: the call is
+    /// decided, and whether more was there at that moment depends on how the bytes were split.
     fn read_envelope(
         &mut self,
         envelope: Envelope,
@@ -438,12 +439,6 @@ impl ResponseReader {
             }
             Form::Grpc | Form::GrpcWeb | Form::GrpcWebText => return grpc::read_message(envelope).map(Some),
         };
-        if let Body::Envelopes { reader, .. } = &self.body
-            && !reader.is_empty()
-        {
-            let message = "the server sent more behind the end of the stream";
-            return Err(RpcError::new(Code::Internal, message));
-        }
         self.finish(end);
         Ok(None)
     }

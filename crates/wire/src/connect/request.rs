@@ -53,9 +53,7 @@ pub(crate) fn open_stream(headers: &mut HeaderMap, target: &Target) {
     if !target.encoding.is_identity() {
         headers.insert(STREAM_ENCODING, HeaderValue::from_static(target.encoding.name()));
     }
-    if let Some(value) = offered(&target.accepts) {
-        headers.insert(STREAM_ACCEPT_ENCODING, value);
-    }
+    headers.insert(STREAM_ACCEPT_ENCODING, accepts(target));
 }
 
 /// Writes the headers of a unary call by POST; what depends on the message is the caller's to add.
@@ -72,8 +70,13 @@ pub(crate) fn open_get(headers: &mut HeaderMap, target: &Target) {
 }
 
 fn write_accepts(headers: &mut HeaderMap, target: &Target) {
-    // Left out, it would mean whatever HTTP libraries in between make of it.
-    headers.insert(ACCEPT_ENCODING, offered(&target.accepts).unwrap_or(HeaderValue::from_static("identity")));
+    headers.insert(ACCEPT_ENCODING, accepts(target));
+}
+
+/// Always said: left out, it would mean that the request's own compression is welcome, or whatever HTTP libraries in
+/// between make of it.
+fn accepts(target: &Target) -> HeaderValue {
+    offered(&target.accepts).unwrap_or(HeaderValue::from_static("identity"))
 }
 
 fn open(headers: &mut HeaderMap, target: &Target) {

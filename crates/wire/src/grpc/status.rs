@@ -82,7 +82,7 @@ pub(crate) fn write_end(end: End) -> HeaderMap {
         }
         Err(error) => {
             trailers.insert(STATUS, HeaderValue::from_static(error.code.digits()));
-            let message = utf8_percent_encode(&error.message, ESCAPED).to_string();
+            let message = escape(&error.message);
             // What is left after escaping is printable ASCII.
             if let (false, Ok(message)) = (message.is_empty(), HeaderValue::from_str(&message)) {
                 trailers.insert(MESSAGE, message);
@@ -94,6 +94,17 @@ pub(crate) fn write_end(end: End) -> HeaderMap {
     }
     append(&mut trailers, end.trailers);
     trailers
+}
+
+/// The message as a header value. Spaces at its ends are escaped too: HTTP strips them.
+fn escape(message: &str) -> String {
+    let inner = message.trim_matches(' ');
+    let leading = message.len() - message.trim_start_matches(' ').len();
+    let trailing = message.len() - inner.len() - leading;
+    let mut escaped = "%20".repeat(leading);
+    escaped.extend(utf8_percent_encode(inner, ESCAPED));
+    escaped.push_str(&"%20".repeat(trailing));
+    escaped
 }
 
 fn write_details(error: RpcError) -> Option<HeaderValue> {
@@ -214,6 +225,10 @@ mod tests {
         assert_eq!(written["grpc-status"], "10");
         assert_eq!(written["grpc-message"], "%C3%A9%25%0D%0A");
         assert_eq!(written.len(), 2);
+        let spaces = write_end(End::failed(RpcError::new(Code::Aborted, " a b  ")));
+        assert_eq!(spaces["grpc-message"], "%20a b%20%20");
+        let blank = write_end(End::failed(RpcError::new(Code::Aborted, "  ")));
+        assert_eq!(blank["grpc-message"], "%20%20");
     }
 
     proptest! {
