@@ -8,8 +8,11 @@
 //! | `call` | one call: the two halves of `wire`, joined |
 //! | `cluster` | the endpoints of a cluster and the choice between them |
 //! | `schemas` | where the methods of a cluster are known from |
+//! | [`stats`] | what is counted, under Envoy's names |
+//! | [`admin`] | the admin server's answers |
 //! | `tls`, `http2` | Envoy's settings, in the terms of `net` |
 
+pub mod admin;
 mod call;
 mod cluster;
 pub mod config;
@@ -17,6 +20,7 @@ mod http2;
 mod proxy;
 mod schemas;
 mod serve;
+pub mod stats;
 mod tls;
 
 pub use schemas::SchemaSetupError;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueEnum};
 use landbridge_bridge::config::{Bootstrap, ConfigErrors, EndpointAddress, ListenAddress};
+use landbridge_bridge::admin::Launch;
 use landbridge_bridge::{Bridge, Options, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -93,28 +94,37 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-fn serve(arguments: Arguments, _levels: log::LevelHandle) -> Result<ExitCode, Failure> {
+fn serve(arguments: Arguments, levels: log::Levels) -> Result<ExitCode, Failure> {
     let bootstrap = configuration(&arguments)?;
-    let options = Options {
-        drain_time: Duration::from_secs(arguments.drain_time_s),
-        admin_address_path: arguments.admin_address_path.clone(),
-        ..Options::default()
-    };
-    let options = match arguments.concurrency {
-        Some(concurrency) => Options { concurrency, ..options },
-        None => options,
-    };
     if arguments.mode == Mode::Validate {
         Bridge::validate(bootstrap)?;
         let _written = writeln!(std::io::stdout(), "configuration OK");
         return Ok(ExitCode::SUCCESS);
     }
-    let bridge = Bridge::start(bootstrap, &options)?;
+    let drain_time = Duration::from_secs(arguments.drain_time_s);
+    let available = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let launch = Launch {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        config_path: arguments.config_path.as_ref().map_or_else(String::new, |path| path.display().to_string()),
+        config_yaml: arguments.config_yaml.is_some(),
+        drain_time,
+        log_level: format!("{:?}", arguments.log_level).to_lowercase(),
+    };
+    let bridge = Bridge::start(
+        bootstrap,
+        Options {
+            concurrency: arguments.concurrency.unwrap_or_else(available),
+            drain_time,
+            admin_address_path: arguments.admin_address_path,
+            launch,
+            log_levels: Box::new(levels),
+        },
+    )?;
     for (name, address) in bridge.listeners() {
         tracing::info!(listener = name, %address, "listening");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Signals)?;
-    let clean = runtime.block_on(until_signalled(&bridge, options.drain_time))?;
+    let clean = runtime.block_on(until_told(&bridge))?;
     bridge.join();
     tracing::info!(clean, "left");
     Ok(ExitCode::SUCCESS)
@@ -135,8 +145,8 @@ fn configuration(arguments: &Arguments) -> Result<Bootstrap, Failure> {
     Bootstrap::from_yaml(&text).map_err(|errors| Failure::Configuration { of, errors })
 }
 
-/// Waits for SIGTERM or SIGINT, then for the calls in flight; a second signal ends them at once.
-async fn until_signalled(bridge: &Bridge, drain_time: Duration) -> Result<bool, Failure> {
+/// Waits for SIGTERM, SIGINT or the admin server, then for the calls in flight; a second signal ends them at once.
+async fn until_told(bridge: &Bridge) -> Result<bool, Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Signals)?;
     let mut signalled = async || {
@@ -145,14 +155,16 @@ async fn until_signalled(bridge: &Bridge, drain_time: Duration) -> Result<bool, 
             _ = interrupt.recv() => "SIGINT",
         }
     };
-    let name = signalled().await;
-    tracing::info!(signal = name, ?drain_time, "draining: calls in flight may finish");
+    let cause = tokio::select! {
+        name = signalled() => name,
+        () = bridge.asked_to_quit() => "/quitquitquit",
+    };
+    tracing::info!(cause, "draining: calls in flight may finish");
     tokio::select! {
-        clean = bridge.drain().run(drain_time) => Ok(clean),
+        clean = bridge.leave() => Ok(clean),
         name = signalled() => {
             tracing::warn!(signal = name, "leaving at once");
-            bridge.drain().abort();
-            bridge.drain().finished().await;
+            bridge.abort();
             Ok(false)
         }
     }

@@ -43,17 +43,23 @@ impl Handler for Proxy {
     }
 }
 
-/// From one body into another; a cut on either side leaves the other unfinished, which cuts it too.
+/// From one body into another. Where either is cut, the other is left unfinished, which cuts it too.
 async fn pump(from: &mut RecvBody, to: &mut SendBody) {
-    while let Some(Ok(frame)) = from.frame().await {
-        let sent = match frame {
-            Frame::Data(bytes) => {
+    loop {
+        let sent = match from.frame().await {
+            Some(Ok(Frame::Data(bytes))) => {
                 let end = from.is_end_stream();
-                to.data(bytes, end).await
+                let sent = to.data(bytes, end).await;
+                if end {
+                    return;
+                }
+                sent
             }
-            Frame::Trailers(trailers) => to.trailers(trailers),
+            Some(Ok(Frame::Trailers(trailers))) => return to.trailers(trailers).unwrap_or_default(),
+            Some(Err(_cut)) => return,
+            None => return to.end().unwrap_or_default(),
         };
-        if sent.is_err() || from.is_end_stream() {
+        if sent.is_err() {
             return;
         }
     }

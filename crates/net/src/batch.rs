@@ -3,12 +3,17 @@
 //! An HTTP/2 codec writes and flushes frame by frame. [`BatchedIo`] takes those writes into memory and answers the
 //! codec's flushes at once; the connection's driver sends everything with [`BatchedIo::poll_send`] after each time it
 //! has polled the codec. What many streams produced in one turn of the event loop so leaves in one write.
+//!
+//! The same the other way: a codec reads by the frame, so what the socket holds is read ahead, as far as one large
+//! buffer goes that all connections of a thread share.
 
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::transport::Transport;
@@ -17,6 +22,13 @@ use crate::transport::Transport;
 const HIGH_WATER: usize = 64 << 10;
 /// What an idle connection keeps of its buffer.
 const KEPT: usize = 16 << 10;
+/// Bytes that are read ahead.
+const READ_AHEAD: usize = 64 << 10;
+
+thread_local! {
+    /// Where reads land. Empty between two polls, so one serves all connections of the thread.
+    static LANDING: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_AHEAD]);
+}
 
 /// A transport whose writes are collected. Clones are one transport: the codec holds one, its driver the other.
 #[derive(Clone, Debug)]
@@ -31,11 +43,13 @@ struct Inner {
     waiting: Vec<u8>,
     /// How much of `waiting` the socket has taken.
     sent: usize,
+    /// Read ahead, and not yet asked for.
+    ahead: Bytes,
 }
 
 impl BatchedIo {
     pub(crate) fn new(transport: Transport) -> Self {
-        let inner = Inner { transport, waiting: Vec::new(), sent: 0 };
+        let inner = Inner { transport, waiting: Vec::new(), sent: 0, ahead: Bytes::new() };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -72,9 +86,35 @@ impl Inner {
     }
 }
 
+impl Inner {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            return LANDING.with_borrow_mut(|landing| {
+                let mut landed = ReadBuf::new(landing);
+                ready!(Pin::new(&mut self.transport).poll_read(cx, &mut landed))?;
+                let (now, later) = landed.filled().split_at(buf.remaining().min(landed.filled().len()));
+                buf.put_slice(now);
+                self.ahead = Bytes::copy_from_slice(later);
+                Poll::Ready(Ok(()))
+            });
+        }
+        let now = self.ahead.split_to(buf.remaining().min(self.ahead.len()));
+        buf.put_slice(&now);
+        Poll::Ready(Ok(()))
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        if self.waiting.len() + bytes.len() > KEPT {
+            // Once, and not by doubling.
+            self.waiting.reserve(HIGH_WATER + bytes.len() - self.waiting.len().min(HIGH_WATER));
+        }
+        self.waiting.extend_from_slice(bytes);
+    }
+}
+
 impl AsyncRead for BatchedIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.lock().transport).poll_read(cx, buf)
+        self.lock().poll_read(cx, buf)
     }
 }
 
@@ -84,7 +124,7 @@ impl AsyncWrite for BatchedIo {
         if inner.waiting.len() >= HIGH_WATER {
             ready!(inner.poll_send(cx))?;
         }
-        inner.waiting.extend_from_slice(buf);
+        inner.push(buf);
         Poll::Ready(Ok(buf.len()))
     }
 

@@ -1,14 +1,14 @@
 //! The answer to one call on its way to the caller.
 
 use http::Response;
-use landbridge_net::{Address, Frame, RecvBody, Responder, SendBody};
+use landbridge_net::{Frame, RecvBody, Responder, SendBody};
 use landbridge_wire::output::Finish;
-use landbridge_wire::{Code, End, Output, ResponseEvent, ResponseReader, ResponseWriter, RpcError};
+use landbridge_wire::{End, Output, ResponseEvent, ResponseReader, ResponseWriter, RpcError};
 
 use super::failure::server_gone;
 use super::pace::Pace;
 use super::plan::{Exchange, Plan};
-use crate::proxy::ResponseHeaders;
+use crate::proxy::{Record, ResponseHeaders};
 
 /// Writes the answer in the caller's protocol, whatever becomes of the call.
 #[derive(Debug)]
@@ -17,10 +17,7 @@ pub(crate) struct Answer<'a> {
     writer: ResponseWriter,
     extra: ResponseHeaders<'a>,
     out: Output<Response<()>>,
-    /// How the call ended, once it has.
-    pub(crate) outcome: Option<Result<(), Code>>,
-    /// The endpoint that it went to, once one was found.
-    pub(crate) upstream: Option<Address>,
+    record: Record<'a>,
 }
 
 #[derive(Debug)]
@@ -36,15 +33,13 @@ enum Way {
 pub(crate) struct CallerGone;
 
 impl<'a> Answer<'a> {
-    pub(crate) fn new(responder: Responder, writer: ResponseWriter, extra: ResponseHeaders<'a>) -> Self {
-        Self {
-            way: Way::Unanswered(responder),
-            writer,
-            extra,
-            out: Output::new(),
-            outcome: None,
-            upstream: None,
-        }
+    pub(crate) fn new(
+        responder: Responder,
+        writer: ResponseWriter,
+        extra: ResponseHeaders<'a>,
+        record: Record<'a>,
+    ) -> Self {
+        Self { way: Way::Unanswered(responder), writer, extra, out: Output::new(), record }
     }
 
     /// See [`ResponseWriter::method_is_unknown`].
@@ -57,9 +52,9 @@ impl<'a> Answer<'a> {
         self.writer.get_is_not_allowed();
     }
 
-    /// Takes down which endpoint the call went to.
-    pub(crate) fn upstream(&mut self, address: Address) {
-        self.upstream = Some(address);
+    /// What is taken down of the call.
+    pub(crate) fn record(&mut self) -> &mut Record<'a> {
+        &mut self.record
     }
 
     /// Ends the call with an error of our own.
@@ -135,9 +130,7 @@ impl<'a> Answer<'a> {
     }
 
     fn end(&mut self, end: End) {
-        if self.outcome.is_none() {
-            self.outcome = Some(end.result.as_ref().map(|&()| ()).map_err(|error| error.code));
-        }
+        self.record.ended(end.result.as_ref().map(|&()| ()).map_err(|error| error.code));
         self.writer.end(end, &mut self.out);
     }
 
@@ -146,6 +139,7 @@ impl<'a> Answer<'a> {
         let Output { head, body, finish } = std::mem::take(&mut self.out);
         if let Some(mut head) = head {
             self.extra.apply(head.headers_mut());
+            self.record.status(head.status());
             let Way::Unanswered(responder) = std::mem::replace(&mut self.way, Way::Over) else {
                 return Err(CallerGone);
             };

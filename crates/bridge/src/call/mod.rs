@@ -32,7 +32,7 @@ use request::RequestSide;
 /// How often a call is tried, if no server has looked at it before.
 const MOST_TRIES: usize = 3;
 
-/// Carries a call to its cluster and the answer back, and says which limit it ran into, if it did.
+/// Carries a call to its cluster and the answer back.
 ///
 /// Dropping the future cancels the call on both sides.
 pub(crate) async fn carry(
@@ -42,7 +42,7 @@ pub(crate) async fn carry(
     body: RecvBody,
     answer: &mut Answer<'_>,
     pace: &Pace,
-) -> Option<Overdue> {
+) {
     let times = plan.times(&call);
     let ended = {
         let mut run = pin!(run(plan, call, reader, body, answer, pace));
@@ -53,14 +53,11 @@ pub(crate) async fn carry(
         }
     };
     match ended {
-        Ok(()) => None,
-        Err(Failure::Error(error)) => {
-            answer.fail(error).await;
-            None
-        }
+        Ok(()) => {}
+        Err(Failure::Error(error)) => answer.fail(error).await,
         Err(Failure::Overdue(overdue)) => {
+            answer.record().overdue(overdue);
             answer.fail(overdue.into()).await;
-            Some(overdue)
         }
     }
 }
@@ -92,7 +89,7 @@ async fn run(
     loop {
         tried += 1;
         let opened = plan.cluster.open(&head, request.is_bare(), &plan.authority).await?;
-        answer.upstream(opened.address.clone());
+        answer.record().sent_to(opened.address.clone());
         match attempt(plan, &exchange, &mut request, &mut response_reader, opened, answer, pace).await? {
             Attempt::Over => return Ok(()),
             Attempt::Unprocessed(_) if tried < MOST_TRIES && request.can_start_again() => {}
@@ -119,9 +116,10 @@ async fn attempt(
     pace: &Pace,
 ) -> Result<Attempt, RpcError> {
     let answered = AtomicBool::new(false);
-    let mut sending = pin!(request.run(opened.send, &answered, pace));
+    let Opened { response, send, in_flight: _in_flight, .. } = opened;
+    let mut sending = pin!(request.run(send, &answered, pace));
     let mut sent = false;
-    let mut response = pin!(opened.response);
+    let mut response = pin!(response);
     let response = loop {
         tokio::select! {
             biased;
@@ -139,6 +137,7 @@ async fn attempt(
     };
     answered.store(true, Ordering::Relaxed);
     pace.touch();
+    answer.record().upstream_status(head.status);
     reader.head(&Response::from_parts(head, ()), body.is_end_stream());
     let mut relaying = pin!(answer.relay(reader, body, exchange, plan, pace));
     loop {

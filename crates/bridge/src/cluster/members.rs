@@ -11,6 +11,7 @@ use landbridge_net::{
 use tokio::sync::watch;
 
 use super::SharedCluster;
+use crate::stats::Host;
 use crate::config::{self, Discovery, DnsFamily, EndpointAddress, UpstreamHttpVersion};
 
 /// One endpoint that calls can go to.
@@ -34,7 +35,7 @@ pub(super) struct Members {
 
 impl Members {
     /// Starts with the addresses of the file, and looks up the names.
-    pub(super) fn start(shared: &Arc<SharedCluster>) -> Arc<Self> {
+    pub(super) fn start(shared: &Arc<SharedCluster>, worker: usize) -> Arc<Self> {
         let mut fixed = Vec::new();
         let mut resolvers = Vec::new();
         let mut watched = Vec::new();
@@ -53,8 +54,9 @@ impl Members {
         for member in &fixed {
             watch_arrivals(shared, &member.endpoint);
         }
+        shared.stats.set_hosts(shared.id, worker, hosts(&fixed));
         if !watched.is_empty() {
-            tokio::spawn(follow(Arc::downgrade(&members), Arc::clone(shared), fixed, watched));
+            tokio::spawn(follow(Arc::downgrade(&members), Arc::clone(shared), worker, fixed, watched));
         }
         members
     }
@@ -111,6 +113,7 @@ type Watched = (config::Endpoint, DnsFamily, watch::Receiver<Resolution>);
 async fn follow(
     members: std::sync::Weak<Members>,
     shared: Arc<SharedCluster>,
+    worker: usize,
     fixed: Vec<Member>,
     mut watched: Vec<Watched>,
 ) {
@@ -139,6 +142,7 @@ async fn follow(
         if addresses(&before) != addresses(&now) {
             let found = addresses(&now);
             tracing::info!(cluster = shared.config.name, endpoints = ?found, "endpoints changed");
+            shared.stats.set_hosts(shared.id, worker, hosts(&now));
             *members.lock() = now.into();
         }
         members
@@ -197,15 +201,27 @@ fn member(shared: &SharedCluster, entry: &config::Endpoint, address: Address) ->
         (None, EndpointAddress::Dns { host, .. }) => Some(host.clone()),
         (None, _) => None,
     };
-    let authority = host.as_ref().and_then(|host| host.parse().ok());
+    let authority: Option<Authority> = host.as_ref().and_then(|host| host.parse().ok());
     let endpoint = Endpoint::new(EndpointConfig {
         address,
         host,
         tls: shared.tls.clone(),
         settings: settings(&shared.config),
-        stats: Arc::clone(&shared.stats),
+        stats: Arc::default(),
     });
     Member { endpoint, authority, weight: entry.weight }
+}
+
+/// The members as statistics show them.
+fn hosts(members: &[Member]) -> Vec<Host> {
+    let host = |member: &Member| Host {
+        address: member.endpoint.address().to_string(),
+        hostname: member.authority.as_ref().map_or_else(String::new, |authority| authority.to_string()),
+        weight: member.weight.get(),
+        healthy: true,
+        stats: Arc::clone(member.endpoint.stats()),
+    };
+    members.iter().map(host).collect()
 }
 
 fn settings(config: &config::Cluster) -> EndpointSettings {

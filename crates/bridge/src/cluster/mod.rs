@@ -4,15 +4,16 @@ mod balance;
 mod members;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use http::Request;
 use http::uri::{Authority, Uri};
-use landbridge_net::{Address, ClientTls, OpenError, ResponseFuture, SendBody, UpstreamStats};
+use landbridge_net::{Address, ClientTls, OpenError, ResponseFuture, SendBody};
 use landbridge_wire::{Accepted, Code, Compression, RpcError};
 
-use crate::config;
+use crate::config::{self, ClusterId};
 use crate::schemas::SchemaCache;
+use crate::stats::Stats;
 use crate::tls::{self, TlsSetupError};
 use balance::Balancer;
 use members::{Member, Members};
@@ -21,8 +22,11 @@ use members::{Member, Members};
 #[derive(Debug)]
 pub(crate) struct SharedCluster {
     config: config::Cluster,
+    id: ClusterId,
     tls: Option<ClientTls>,
-    stats: Arc<UpstreamStats>,
+    stats: Arc<Stats>,
+    /// Calls in flight, over all workers.
+    in_flight: AtomicU64,
     schemas: Vec<Arc<SchemaCache>>,
     /// The compressions that the servers said they take, as bits by their place in [`Compression::ALL`].
     accepts: AtomicU8,
@@ -34,21 +38,13 @@ impl SharedCluster {
     /// # Errors
     /// A certificate or key that cannot be read.
     pub(crate) fn load(
+        id: ClusterId,
         config: config::Cluster,
         schemas: Vec<Arc<SchemaCache>>,
+        stats: Arc<Stats>,
     ) -> Result<Self, TlsSetupError> {
         let tls = config.tls.as_ref().map(tls::client).transpose()?;
-        Ok(Self { config, tls, stats: Arc::default(), schemas, accepts: AtomicU8::new(0) })
-    }
-
-    /// Its configuration.
-    pub(crate) fn config(&self) -> &config::Cluster {
-        &self.config
-    }
-
-    /// What has happened on its connections, over all workers.
-    pub(crate) fn stats(&self) -> &Arc<UpstreamStats> {
-        &self.stats
+        Ok(Self { config, id, tls, stats, in_flight: AtomicU64::new(0), schemas, accepts: AtomicU8::new(0) })
     }
 }
 
@@ -66,6 +62,18 @@ pub(crate) struct Opened {
     pub(crate) response: ResponseFuture,
     pub(crate) send: SendBody,
     pub(crate) address: Address,
+    /// To be held for as long as the call goes on.
+    pub(crate) in_flight: InFlight,
+}
+
+/// A call's place among those in flight.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<SharedCluster>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The authority that the server is to see.
@@ -89,8 +97,8 @@ impl AuthorityChoice {
 
 impl Cluster {
     /// Starts the cluster on the current runtime: names are looked up from now on, connections are made when needed.
-    pub(crate) fn start(shared: Arc<SharedCluster>) -> Self {
-        let members = Members::start(&shared);
+    pub(crate) fn start(shared: Arc<SharedCluster>, worker: usize) -> Self {
+        let members = Members::start(&shared, worker);
         let balancer = Balancer::new(shared.config.load_balancing);
         Self { shared, members, balancer }
     }
@@ -108,11 +116,6 @@ impl Cluster {
     /// Whether its connections are under TLS.
     pub(crate) fn is_tls(&self) -> bool {
         self.shared.tls.is_some()
-    }
-
-    /// What all workers know of it.
-    pub(crate) fn shared(&self) -> &Arc<SharedCluster> {
-        &self.shared
     }
 
     /// The compressions that its servers take in requests, as far as they have said so: none, before the first answer.
@@ -144,19 +147,15 @@ impl Cluster {
         bare: bool,
         authority: &AuthorityChoice,
     ) -> Result<Opened, RpcError> {
-        let most = u64::from(self.shared.config.circuit_breakers.max_requests);
-        if self.shared.stats.requests_active.value() >= most {
-            let message = format!(
-                "cluster {} has {most} calls in flight, which is its limit; see `circuit_breakers.thresholds.max_requests`",
-                self.name()
-            );
-            return Err(RpcError::new(Code::Unavailable, message));
-        }
+        let in_flight = self.take_place()?;
         let members = self.members.current();
         let mut last = None;
         for member in self.balancer.order(&members) {
             match self.open_at(member, head, bare, authority).await {
-                Ok(opened) => return Ok(opened),
+                Ok((response, send)) => {
+                    let address = member.endpoint.address().clone();
+                    return Ok(Opened { response, send, address, in_flight });
+                }
                 Err(error @ OpenError::Invalid { .. }) => {
                     return Err(RpcError::new(Code::Internal, format!("cluster {}: {error}", self.name())));
                 }
@@ -169,13 +168,27 @@ impl Cluster {
         Err(RpcError::new(Code::Unavailable, format!("cluster {} cannot be reached: {problem}", self.name())))
     }
 
+    /// A place among the calls in flight, of which the circuit breaker allows only so many.
+    fn take_place(&self) -> Result<InFlight, RpcError> {
+        let most = u64::from(self.shared.config.circuit_breakers.max_requests);
+        let place = InFlight(Arc::clone(&self.shared));
+        if self.shared.in_flight.fetch_add(1, Ordering::Relaxed) < most {
+            return Ok(place);
+        }
+        let message = format!(
+            "cluster {} has {most} calls in flight, which is its limit; see `circuit_breakers.thresholds.max_requests`",
+            self.name()
+        );
+        Err(RpcError::new(Code::Unavailable, message))
+    }
+
     async fn open_at(
         &self,
         member: &Member,
         head: &Request<()>,
         bare: bool,
         authority: &AuthorityChoice,
-    ) -> Result<Opened, OpenError> {
+    ) -> Result<(ResponseFuture, SendBody), OpenError> {
         // A connection can close at the very moment it is chosen; the next one is fresh.
         let mut tries = 2;
         loop {
@@ -185,10 +198,7 @@ impl Cluster {
             }
             tries -= 1;
             match member.endpoint.open(request, bare).await {
-                Ok((response, send)) => {
-                    let address = member.endpoint.address().clone();
-                    return Ok(Opened { response, send, address });
-                }
+                Ok(opened) => return Ok(opened),
                 Err(OpenError::Closed { .. }) if tries > 0 => {}
                 Err(error) => return Err(error),
             }

@@ -31,6 +31,8 @@ pub struct Listener {
     pub reuse_port: bool,
     /// Connections the system may hold before they are accepted. `None`: our default.
     pub backlog: Option<u32>,
+    /// `traffic_direction` is INBOUND, so that draining inbound listeners drains this one.
+    pub inbound: bool,
     /// The name in `listener.<stat_prefix>.`; by default the address, with `_` for `:`.
     pub stat_prefix: Option<String>,
 }
@@ -50,6 +52,7 @@ impl Listener {
             buffer_limit_bytes: Self::BUFFER_LIMIT,
             reuse_port: true,
             backlog: None,
+            inbound: false,
             stat_prefix: None,
         }
     }
@@ -75,9 +78,8 @@ impl Listener {
             let reuse_port = listener.optional("reuse_port", At::bool);
             let backlog =
                 listener.optional("tcp_backlog_size", |at| at.u32_within(1..=i32::MAX.unsigned_abs()));
-            // Says for whom the listener is, and changes nothing.
-            let direction = listener.or("traffic_direction", (), |at| {
-                at.choice(&[("UNSPECIFIED", 0, ()), ("INBOUND", 1, ()), ("OUTBOUND", 2, ())])
+            let inbound = listener.or("traffic_direction", false, |at| {
+                at.choice(&[("UNSPECIFIED", 0, false), ("INBOUND", 1, true), ("OUTBOUND", 2, false)])
             });
             let bind = listener.only("bind_to_port", true, "a listener listens");
             let destination = "connections end here";
@@ -96,7 +98,6 @@ impl Listener {
             let chain = chain?;
             inspectors?;
             one?;
-            direction?;
             bind?;
             original?;
             transparent?;
@@ -109,6 +110,7 @@ impl Listener {
                 buffer_limit_bytes: limit?,
                 reuse_port: enable_reuse_port?.or(reuse_port?).unwrap_or(true),
                 backlog: backlog?,
+                inbound: inbound?,
                 stat_prefix: stat_prefix?,
             })
         })

@@ -3,6 +3,7 @@
 mod cors;
 mod facts;
 mod headers;
+mod record;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,9 +19,11 @@ use crate::call::{Answer, Pace, Plan, carry};
 use crate::cluster::{AuthorityChoice, Cluster};
 use crate::config::{Action, DirectResponse, Forward, HostRewrite, Listener, Route, RouteRequest, Target};
 use crate::schemas::Schemas;
+use crate::stats::WorkerStats;
 use cors::Cors;
 use facts::Facts;
 pub(crate) use headers::ResponseHeaders;
+pub(crate) use record::Record;
 
 /// Answers the requests of one listener on one worker.
 #[derive(Clone, Debug)]
@@ -29,6 +32,9 @@ pub(crate) struct Proxy {
     /// By their place in the file.
     pub(crate) clusters: Arc<[Cluster]>,
     pub(crate) schemas: Arc<Schemas>,
+    pub(crate) stats: Arc<WorkerStats>,
+    /// The listener's place in the file.
+    pub(crate) place: usize,
 }
 
 /// A request whose route is found.
@@ -36,18 +42,19 @@ struct Routed<'a> {
     route: &'a Route,
     forward: &'a Forward,
     target: &'a Target,
-    started: Instant,
+    record: Record<'a>,
 }
 
 impl Handler for Proxy {
     async fn handle(&self, request: Request<RecvBody>, respond: Responder) {
-        let started = Instant::now();
+        let mut record = Record::new(&self.stats, &self.stats.listeners[self.place], Instant::now());
         let (head, body) = request.into_parts();
         let head = Request::from_parts(head, ());
         let route = self.route(&head);
         let cors = route.and_then(|route| Cors::of(route.cors.as_deref(), head.headers()));
         if let Some(preflight) = cors.as_ref().and_then(|cors| cors.preflight(head.method(), head.headers()))
         {
+            record.status(preflight.status());
             return respond.respond_full(preflight, Bytes::new(), None);
         }
         let target = match route.map(|route| &route.action) {
@@ -57,11 +64,12 @@ impl Handler for Proxy {
         let extra = self.response_headers(&head, route, target, cors, &respond);
         match (route, route.map(|route| &route.action), target) {
             (Some(route), Some(Action::Forward(forward)), Some(target)) => {
-                let routed = Routed { route, forward, target, started };
-                self.forward(&routed, head, body, extra, respond).await;
+                record.routed(self.stats.cluster(target.cluster));
+                let routed = Routed { route, forward, target, record };
+                self.forward(routed, head, body, extra, respond).await;
             }
-            (_, Some(Action::Respond(direct)), _) => respond_directly(direct, &extra, respond),
-            _ => refuse_unrouted(head, &body, extra, respond).await,
+            (_, Some(Action::Respond(direct)), _) => respond_directly(direct, &extra, respond, record),
+            _ => refuse_unrouted(head, &body, extra, respond, record).await,
         }
     }
 }
@@ -109,13 +117,13 @@ impl Proxy {
 
     async fn forward(
         &self,
-        routed: &Routed<'_>,
+        routed: Routed<'_>,
         mut head: Request<()>,
         body: RecvBody,
         extra: ResponseHeaders<'_>,
         respond: Responder,
     ) {
-        let Routed { route, forward, target, started } = routed;
+        let Routed { route, forward, target, mut record } = routed;
         let settings = &target.settings;
         let authority = authority(&head);
         headers::strip_untrusted(head.headers_mut());
@@ -126,9 +134,11 @@ impl Proxy {
         let inbound::Accepted { call, reader, writer } = match inbound::accept(head, has_body(&body), limits)
         {
             Ok(accepted) => accepted,
-            Err(refusal) => return send_refusal(*refusal, &extra, respond),
+            Err(refusal) => return send_refusal(*refusal, &extra, respond, record),
         };
-        let mut answer = Answer::new(respond, writer, extra);
+        record.call(call.protocol, call.path.clone());
+        let pace = Pace::new(record.started());
+        let mut answer = Answer::new(respond, writer, extra, record);
         if let Some(error) = self.not_served(call.protocol) {
             return answer.fail(error).await;
         }
@@ -151,7 +161,6 @@ impl Proxy {
             authority: chosen_authority(forward, authority),
             path,
         };
-        let pace = Pace::new(*started);
         carry(&plan, call, reader, body, &mut answer, &pace).await;
     }
 
@@ -194,7 +203,13 @@ fn chosen_authority(forward: &Forward, caller: Option<Authority>) -> AuthorityCh
     given.map_or(AuthorityChoice::Endpoint, AuthorityChoice::Given)
 }
 
-fn respond_directly(direct: &DirectResponse, extra: &ResponseHeaders<'_>, respond: Responder) {
+fn respond_directly(
+    direct: &DirectResponse,
+    extra: &ResponseHeaders<'_>,
+    respond: Responder,
+    mut record: Record<'_>,
+) {
+    record.answered_directly();
     let mut head = Response::new(());
     *head.status_mut() = direct.status;
     let body = match direct.body.as_ref().map(|body| body.load()) {
@@ -210,32 +225,48 @@ fn respond_directly(direct: &DirectResponse, extra: &ResponseHeaders<'_>, respon
         }
     };
     extra.apply(head.headers_mut());
+    record.status(head.status());
     respond.respond_full(head, body, None);
 }
 
 /// No route: an error in the caller's protocol, and a bare 404 for those who speak none.
-async fn refuse_unrouted(head: Request<()>, body: &RecvBody, extra: ResponseHeaders<'_>, respond: Responder) {
+async fn refuse_unrouted(
+    head: Request<()>,
+    body: &RecvBody,
+    extra: ResponseHeaders<'_>,
+    respond: Responder,
+    mut record: Record<'_>,
+) {
+    record.unrouted();
     let message = format!("no route leads to {} at this host", head.uri().path());
     match inbound::accept(head, has_body(body), Limits::default()) {
         Ok(accepted) => {
-            let mut answer = Answer::new(respond, accepted.writer, extra);
+            record.call(accepted.call.protocol, accepted.call.path);
+            let mut answer = Answer::new(respond, accepted.writer, extra, record);
             answer.method_is_unknown();
             answer.fail(RpcError::new(Code::Unimplemented, message)).await;
         }
-        Err(refusal) if refusal.protocol.is_some() => send_refusal(*refusal, &extra, respond),
+        Err(refusal) if refusal.protocol.is_some() => send_refusal(*refusal, &extra, respond, record),
         Err(_) => {
             let mut head = Response::new(());
             *head.status_mut() = StatusCode::NOT_FOUND;
             extra.apply(head.headers_mut());
+            record.status(head.status());
             respond.respond_full(head, Bytes::new(), None);
         }
     }
 }
 
-fn send_refusal(refusal: Refusal, extra: &ResponseHeaders<'_>, respond: Responder) {
+fn send_refusal(
+    refusal: Refusal,
+    extra: &ResponseHeaders<'_>,
+    respond: Responder,
+    mut record: Record<'_>,
+) {
     tracing::debug!(error = %refusal.error, "request refused");
     let Some(mut head) = refusal.output.head else { return };
     extra.apply(head.headers_mut());
+    record.status(head.status());
     let trailers = match refusal.output.finish {
         Some(Finish::Trailers(trailers)) => Some(trailers),
         Some(Finish::Body) | None => None,

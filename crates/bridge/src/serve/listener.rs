@@ -3,8 +3,9 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use landbridge_net::{Address, Server, ServerSettings};
+use landbridge_net::{Address, Drain, Server, ServerSettings, ServerTls};
 
+use crate::admin::BoundListener;
 use crate::config::{HttpConnectionManager, ListenAddress, Listener};
 use crate::tls::{self, TlsSetupError};
 
@@ -12,8 +13,10 @@ use crate::tls::{self, TlsSetupError};
 #[derive(Debug)]
 pub(crate) struct RunningListener {
     config: Arc<Listener>,
-    server: Arc<Server>,
+    settings: ServerSettings,
+    tls: Option<ServerTls>,
     address: OnceLock<Address>,
+    drain: Drain,
 }
 
 impl RunningListener {
@@ -23,16 +26,17 @@ impl RunningListener {
     /// A certificate or key that cannot be used.
     pub(super) fn load(config: Listener) -> Result<Self, TlsSetupError> {
         let tls = config.tls.as_ref().map(|tls| tls::server(tls, config.http.codec)).transpose()?;
-        let server = Server { settings: settings(&config), tls, stats: Arc::default() };
-        Ok(Self { config: Arc::new(config), server: Arc::new(server), address: OnceLock::new() })
+        let settings = settings(&config);
+        Ok(Self { config: Arc::new(config), settings, tls, address: OnceLock::new(), drain: Drain::new() })
     }
 
     pub(crate) fn config(&self) -> &Arc<Listener> {
         &self.config
     }
 
-    pub(crate) fn server(&self) -> &Arc<Server> {
-        &self.server
+    /// The server of one worker, with counters of its own.
+    pub(super) fn server(&self) -> Server {
+        Server { settings: self.settings.clone(), tls: self.tls.clone(), stats: Arc::default() }
     }
 
     /// Its name, as the file gives it.
@@ -47,15 +51,34 @@ impl RunningListener {
 
     /// The address to bind, of which a port 0 is the system's to choose.
     pub(super) fn wanted(&self) -> Address {
-        match &self.config.address {
-            ListenAddress::Tcp(address) => Address::Tcp(*address),
-            ListenAddress::Pipe { path, .. } => Address::Unix(path.clone()),
-        }
+        address_of(&self.config.address)
+    }
+
+    /// The listener as the admin server shows it, once it is bound.
+    pub(super) fn bound(&self) -> Option<BoundListener> {
+        let address = match (self.address()?, &self.config.address) {
+            (Address::Tcp(address), _) => ListenAddress::Tcp(*address),
+            (Address::Unix(_), configured) => configured.clone(),
+        };
+        Some(BoundListener { name: self.config.name.clone(), address })
+    }
+
+    /// The switch by which it leaves.
+    pub(super) fn drain(&self) -> &Drain {
+        &self.drain
     }
 
     pub(super) fn set_address(&self, address: Address) {
         // Set once, by whoever starts the bridge.
         let _first = self.address.set(address);
+    }
+}
+
+/// Where the file says to listen.
+pub(super) fn address_of(address: &ListenAddress) -> Address {
+    match address {
+        ListenAddress::Tcp(address) => Address::Tcp(*address),
+        ListenAddress::Pipe { path, .. } => Address::Unix(path.clone()),
     }
 }
 

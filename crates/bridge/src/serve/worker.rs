@@ -60,7 +60,7 @@ impl Prepared {
         let Self { runtime, listeners } = self;
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || runtime.block_on(run(shared, listeners, serving)))?;
+            .spawn(move || runtime.block_on(run(index, shared, listeners, serving)))?;
         Ok(Worker { thread })
     }
 }
@@ -83,20 +83,27 @@ impl Worker {
     }
 }
 
-async fn run(shared: Arc<Shared>, listeners: Vec<Listener>, serving: mpsc::Sender<()>) {
-    let clusters: Arc<[Cluster]> = shared.clusters.iter().cloned().map(Cluster::start).collect();
+async fn run(index: usize, shared: Arc<Shared>, listeners: Vec<Listener>, serving: mpsc::Sender<()>) {
+    let clusters: Arc<[Cluster]> =
+        shared.clusters.iter().map(|cluster| Cluster::start(Arc::clone(cluster), index)).collect();
     for cluster in clusters.iter() {
         cluster.resolved().await;
     }
-    for (listener, running) in listeners.into_iter().zip(&shared.listeners) {
+    for (place, (listener, running)) in listeners.into_iter().zip(&shared.listeners).enumerate() {
+        let server = Arc::new(running.server());
+        shared.stats.attach_server(place, Arc::clone(&server.stats));
         let proxy = Proxy {
             listener: Arc::clone(running.config()),
             clusters: Arc::clone(&clusters),
             schemas: Arc::clone(&shared.schemas),
+            stats: shared.stats.worker(index),
+            place,
         };
-        tokio::spawn(serve(listener, Arc::clone(running.server()), proxy, shared.drain.clone()));
+        tokio::spawn(serve(listener, server, proxy, running.drain().clone()));
     }
     // Nobody listens where the start was given up.
     let _started = serving.send(());
-    shared.drain.finished().await;
+    for listener in &shared.listeners {
+        listener.drain().finished().await;
+    }
 }

@@ -58,6 +58,8 @@ impl Hosts {
                 self.leaving.push(gone.stats);
             }
         }
+        // One that is back has not left.
+        self.leaving.retain(|stats| !hosts.iter().any(|host| Arc::ptr_eq(&host.stats, stats)));
         self.by_worker.insert(worker, hosts);
         self.settle();
     }

@@ -27,6 +27,7 @@ use crate::config::{Bootstrap, ClusterId, ListenAddress};
 pub use calls::Calls;
 pub use cluster::ClusterStats;
 pub use hosts::Host;
+pub(crate) use hosts::HostSummary;
 pub use http::HttpStats;
 pub use metric::{Counter, Gauge, Histogram};
 pub use snapshot::{Filter, Snapshot};
@@ -142,7 +143,7 @@ impl Stats {
     }
 
     /// The hosts of a cluster, all workers added up, by address.
-    pub(crate) fn hosts(&self, cluster: ClusterId) -> Vec<hosts::HostSummary> {
+    pub(crate) fn hosts(&self, cluster: ClusterId) -> Vec<HostSummary> {
         self.attached().hosts[cluster.index()].summaries()
     }
 

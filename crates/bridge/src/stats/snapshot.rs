@@ -101,6 +101,18 @@ impl Snapshot {
         self.gauge(&Scope::server(), name, value);
     }
 
+    /// Connections of clients that are open now, on all listeners.
+    pub(crate) fn total_connections(&self) -> u64 {
+        let of_listeners =
+            self.samples.values().filter(|sample| sample.family == "envoy_listener_downstream_cx_active");
+        of_listeners
+            .map(|sample| match sample.value {
+                Value::Gauge(value) => value,
+                Value::Counter(_) | Value::Histogram(_) => 0,
+            })
+            .sum()
+    }
+
     pub(super) fn counter(&mut self, scope: &Scope, name: &str, value: u64) {
         self.add(scope, name, scope.family_of(name), &[], Value::Counter(value));
     }

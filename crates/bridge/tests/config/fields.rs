@@ -50,6 +50,7 @@ fn listener() {
     assert_eq!(listener.buffer_limit_bytes, 32_768);
     assert!(!listener.reuse_port);
     assert_eq!(listener.backlog, Some(256));
+    assert!(listener.inbound && !full.listeners[1].inbound);
     assert_eq!(listener.handshake_timeout, Some(secs(3)));
     let local = &full.listeners[1];
     let path = PathBuf::from("/tmp/landbridge.sock");

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use bytes::Bytes;
 use http::Response;
 use landbridge_net::ServerSettings;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::raw::*;
 use crate::world::*;
@@ -34,21 +35,14 @@ async fn http1(bytes: &str) -> String {
     let world = World::start(handler);
     let mut raw = Raw::connect(world.tcp()).await;
     raw.write(bytes.as_bytes()).await;
-    use tokio::io::AsyncWriteExt;
-    let text = within(async {
-        let mut text = String::new();
-        // Refused requests close the connection by themselves; served ones do so when the client is done.
-        tokio::time::timeout(std::time::Duration::from_millis(500), async { text = raw.rest().await })
-            .await
-            .ok();
-        if text.is_empty() {
-            let _gone = raw.socket.shutdown().await;
-            text = raw.rest().await;
-        }
-        text
-    })
-    .await;
-    text
+    let patience = std::time::Duration::from_millis(500);
+    // Refused requests close the connection by themselves; after others it is for the client to close.
+    let mut bytes = Vec::new();
+    if tokio::time::timeout(patience, raw.socket.read_to_end(&mut bytes)).await.is_err() {
+        let _gone = raw.socket.shutdown().await;
+        let _end = within(raw.socket.read_to_end(&mut bytes)).await;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn refused(text: &str) -> bool {
