@@ -18,7 +18,7 @@ from tests.running.stubs import write_descriptor_set
 
 VERSION = "v1.0.5"
 MODULE = "connectrpc.com/conformance"
-PROGRAMS = ("connectconformance", "grpcserver", "referenceclient")
+PROGRAMS = ("connectconformance", "referenceserver", "referenceclient")
 
 _HOME = TARGET / "conformance" / VERSION
 _GO_PATH = TARGET / "go"

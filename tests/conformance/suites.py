@@ -56,8 +56,8 @@ SUITES = {
     "bridge-server": Suite(
         mode="server",
         runs=(Run("bridge-server", _CONFIG / "bridge-server.yaml", "tests.conformance.bridge_server"),),
-        backend_config=_CONFIG / "grpcserver.yaml",
-        backend=("grpcserver",),
+        backend_config=_CONFIG / "backend.yaml",
+        backend=("referenceserver",),
     ),
     "bridge-client": Suite(
         mode="client",

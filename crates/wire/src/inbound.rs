@@ -49,17 +49,15 @@ pub fn is_call(request: &Request<()>) -> bool {
 
 /// Reads the head of a request.
 ///
-/// `has_body` tells whether body bytes can follow the head.
-///
 /// # Errors
 /// The answer to send instead: 405 for a method that no protocol uses, 415 for a content-type or codec that is not
 /// ours, 505 for gRPC over HTTP/1, and an error in the caller's protocol for malformed timeouts, encodings, binary
 /// metadata and queries.
-pub fn accept(request: Request<()>, has_body: bool, limits: Limits) -> Result<Accepted, Box<Refusal>> {
+pub fn accept(request: Request<()>, limits: Limits) -> Result<Accepted, Box<Refusal>> {
     let (head, ()) = request.into_parts();
     match head.method {
         Method::POST => accept_post(head, limits),
-        Method::GET => accept_get(head, has_body, limits),
+        Method::GET => accept_get(head, limits),
         _ => Err(refuse_http(
             StatusCode::METHOD_NOT_ALLOWED,
             (ALLOW, "GET, POST"),
@@ -102,11 +100,7 @@ fn accept_post(mut head: http::request::Parts, limits: Limits) -> Result<Accepte
     Ok(Accepted { call, reader, writer })
 }
 
-fn accept_get(
-    mut head: http::request::Parts,
-    has_body: bool,
-    limits: Limits,
-) -> Result<Accepted, Box<Refusal>> {
+fn accept_get(mut head: http::request::Parts, limits: Limits) -> Result<Accepted, Box<Refusal>> {
     let query = head.uri.query().unwrap_or_default();
     if !connect::is_get_call(query) {
         return Err(refuse_http(
@@ -126,11 +120,6 @@ fn accept_get(
         Err(GetError::Rpc(error)) => return Err(refuse(ResponseWriter::new(form, Codec::Json), error)),
     };
     let writer = ResponseWriter::new(form, get.codec);
-    if has_body {
-        let error =
-            RpcError::new(Code::InvalidArgument, "a call by GET has its message in the query, not in a body");
-        return Err(refuse(writer, error));
-    }
     let mut call = new_call(&head, form, get.codec);
     call.get = true;
     if let Err(error) =
@@ -246,6 +235,8 @@ pub struct RequestReader {
     source: Source,
     ended: bool,
     half_closed: bool,
+    /// How many messages may still come, where that is known.
+    allowed: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -271,8 +262,12 @@ pub enum RequestEvent {
 
 impl RequestReader {
     fn new(form: Form, encoding: Compression, limits: Limits, source: Source) -> Self {
-        let ended = matches!(source, Source::Given(_));
-        Self { form, encoding, limits, source, ended, half_closed: false }
+        Self { form, encoding, limits, source, ended: false, half_closed: false, allowed: None }
+    }
+
+    /// Says that the method takes exactly one message, which only its schema tells where the protocol's form does not.
+    pub fn expect_one(&mut self) {
+        self.allowed = Some(1);
     }
 
     /// Takes more of the body.
@@ -293,7 +288,11 @@ impl RequestReader {
             }
             Source::Envelopes(envelopes) => envelopes.push(data),
             Source::Text(text, envelopes) => envelopes.push(text.push(&data)?),
-            Source::Given(_) => {}
+            Source::Given(_) if data.is_empty() => {}
+            Source::Given(_) => {
+                let message = "a call by GET has its message in the query, not in a body";
+                return Err(RpcError::new(Code::InvalidArgument, message));
+            }
         }
         Ok(())
     }
@@ -313,7 +312,7 @@ impl RequestReader {
     /// The next message, or the half-close after the last; none until more is pushed.
     ///
     /// # Errors
-    /// For a message past the limit, flags that mean nothing, a compressed message without a compression, and a body
+    /// For more or fewer messages than the method takes, a message past the limit, flags that mean nothing, a compressed message without a compression, and a body
     /// that ends inside a message.
     pub fn event(&mut self) -> Result<Option<RequestEvent>, RpcError> {
         let message = match &mut self.source {
@@ -325,6 +324,7 @@ impl RequestReader {
                 self.source = Source::Given(None);
                 Some(Message { payload, compressed })
             }
+            Source::Given(_) if !self.ended => None,
             Source::Given(message) => message.take(),
             Source::Envelopes(envelopes) | Source::Text(_, envelopes) => match envelopes.next()? {
                 Some(envelope) => Some(read_message(self.form, self.encoding, envelope)?),
@@ -335,14 +335,26 @@ impl RequestReader {
             },
         };
         Ok(match message {
-            Some(message) => Some(RequestEvent::Message(message)),
+            Some(message) => {
+                if let Some(allowed) = &mut self.allowed {
+                    *allowed = allowed.checked_sub(1).ok_or_else(|| cardinality("more than one message"))?;
+                }
+                Some(RequestEvent::Message(message))
+            }
             None if self.ended && !self.half_closed => {
+                if self.allowed.is_some_and(|allowed| allowed > 0) {
+                    return Err(cardinality("no message"));
+                }
                 self.half_closed = true;
                 Some(RequestEvent::HalfClose)
             }
             None => None,
         })
     }
+}
+
+fn cardinality(came: &str) -> RpcError {
+    RpcError::new(Code::Unimplemented, format!("the method takes exactly one message, and the request has {came}"))
 }
 
 fn read_message(form: Form, encoding: Compression, envelope: Envelope) -> Result<Message, RpcError> {

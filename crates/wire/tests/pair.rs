@@ -55,9 +55,8 @@ fn over_the_wire(sent: &Exchange, mode: Mode, split: usize) -> Exchange {
 
     let mut head: Request<()> = out.head.unwrap();
     *head.version_mut() = Version::HTTP_2;
-    let has_body = !out.body.is_empty();
     let inbound::Accepted { call, mut reader, mut writer } =
-        inbound::accept(head, has_body, Limits::default()).unwrap();
+        inbound::accept(head, Limits::default()).unwrap();
     assert_eq!(call.path, "/pkg.Service/Method");
     assert_eq!((call.protocol, call.shape, call.codec, call.get), (mode.protocol, mode.shape, mode.codec, mode.get));
     assert!(call.accepts.contains(Compression::Gzip));

@@ -53,6 +53,7 @@ struct Caller {
     encoding: Compression,
     accepts: Accepted,
     min_bytes: usize,
+    max_message_bytes: usize,
 }
 
 impl Plan<'_> {
@@ -135,13 +136,14 @@ impl Plan<'_> {
                 encoding,
                 accepts: if converts { Accepted::NONE } else { call.accepts },
                 get: call.get,
-                limits: Limits { max_message_bytes: self.settings.max_message_bytes },
+                limits: Limits { max_message_bytes: self.settings.max_response_bytes },
             },
             caller: Caller {
                 codec: call.codec,
                 encoding: call.encoding,
                 accepts: call.accepts,
                 min_bytes: self.settings.compression.min_bytes,
+                max_message_bytes: self.settings.max_message_bytes,
             },
             method,
         })
@@ -164,7 +166,7 @@ impl Plan<'_> {
             to: head.encoding,
             convert,
             min_bytes: exchange.caller.min_bytes,
-            limit: self.settings.max_message_bytes,
+            limit: self.settings.max_response_bytes,
             fault: Code::Internal,
         };
         (head, transcode)
@@ -217,7 +219,7 @@ impl Exchange {
             to: self.target.encoding,
             convert: input.and_then(|input| Convert::between(self.caller.codec, self.target.codec, input)),
             min_bytes: self.caller.min_bytes,
-            limit: self.target.limits.max_message_bytes,
+            limit: self.caller.max_message_bytes,
             fault: Code::InvalidArgument,
         }
     }

@@ -19,8 +19,10 @@ pub struct BridgeSettings {
     pub protocol: UpstreamProtocol,
     /// The codec sent upstream (`codec`: `proto` or `json`). Default proto.
     pub codec: UpstreamCodec,
-    /// The largest message taken, in bytes after decompression, either way (`max_message_bytes`). Default 4 MiB; never 0.
+    /// The largest message taken in a request, in bytes after decompression (`max_message_bytes`). Default 4 MiB; never 0.
     pub max_message_bytes: usize,
+    /// The same for the messages of responses (`max_response_bytes`). Default 4 MiB; never 0.
+    pub max_response_bytes: usize,
     /// What is compressed.
     pub compression: CompressionSettings,
     /// Lets Connect GET through to methods the bridge has no schema for, and so cannot tell to be free of side effects
@@ -97,6 +99,7 @@ pub(super) struct Overrides {
     protocol: Option<UpstreamProtocol>,
     codec: Option<UpstreamCodec>,
     max_message_bytes: Option<usize>,
+    max_response_bytes: Option<usize>,
     min_bytes: Option<usize>,
     responses: Option<Vec<Encoding>>,
     requests: Option<Vec<Encoding>>,
@@ -116,6 +119,7 @@ impl Overrides {
             protocol: own.protocol.or(base.protocol),
             codec: own.codec.or(base.codec),
             max_message_bytes: own.max_message_bytes.or(base.max_message_bytes),
+            max_response_bytes: own.max_response_bytes.or(base.max_response_bytes),
             min_bytes: own.min_bytes.or(base.min_bytes),
             responses: own.responses.or(base.responses),
             requests: own.requests.or(base.requests),
@@ -136,6 +140,7 @@ impl Overrides {
             protocol: self.protocol.unwrap_or(UpstreamProtocol::Grpc),
             codec: self.codec.unwrap_or(UpstreamCodec::Proto),
             max_message_bytes: self.max_message_bytes.unwrap_or(DEFAULT_MAX_MESSAGE_BYTES),
+            max_response_bytes: self.max_response_bytes.unwrap_or(DEFAULT_MAX_MESSAGE_BYTES),
             compression: CompressionSettings {
                 min_bytes: self.min_bytes.unwrap_or(1024),
                 responses: self.responses.clone().unwrap_or_else(all),
@@ -177,6 +182,7 @@ impl Overrides {
                 at.word(&[("proto", UpstreamCodec::Proto), ("json", UpstreamCodec::Json)])
             });
             let max_message_bytes = ours.optional("max_message_bytes", |at| read_size(at, 1));
+            let max_response_bytes = ours.optional("max_response_bytes", |at| read_size(at, 1));
             let compression = ours.optional("compression", |at| {
                 at.message(|compression| {
                     let min_bytes = compression.optional("min_bytes", |at| read_size(at, 0));
@@ -195,6 +201,7 @@ impl Overrides {
                 protocol: protocol?,
                 codec: codec?,
                 max_message_bytes: max_message_bytes?,
+                max_response_bytes: max_response_bytes?,
                 min_bytes,
                 responses,
                 requests,

@@ -69,7 +69,7 @@ impl Handler for Proxy {
                 self.forward(routed, head, body, extra, respond).await;
             }
             (_, Some(Action::Respond(direct)), _) => respond_directly(direct, &extra, respond, record),
-            _ => refuse_unrouted(head, &body, extra, respond, record).await,
+            _ => refuse_unrouted(head, extra, respond, record).await,
         }
     }
 }
@@ -131,7 +131,7 @@ impl Proxy {
             headers::change(&route.headers.request, head.headers_mut(), facts);
         }
         let limits = Limits { max_message_bytes: settings.max_message_bytes };
-        let inbound::Accepted { call, reader, writer } = match inbound::accept(head, has_body(&body), limits)
+        let inbound::Accepted { call, reader, writer } = match inbound::accept(head, limits)
         {
             Ok(accepted) => accepted,
             Err(refusal) => return send_refusal(*refusal, &extra, respond, record),
@@ -182,11 +182,6 @@ impl Proxy {
     }
 }
 
-/// Whether bytes may follow the head.
-fn has_body(body: &RecvBody) -> bool {
-    !body.is_end_stream() && body.content_length() != Some(0)
-}
-
 /// Whom the caller asked for.
 fn authority(head: &Request<()>) -> Option<Authority> {
     let of_host =
@@ -232,14 +227,13 @@ fn respond_directly(
 /// No route: an error in the caller's protocol, and a bare 404 for those who speak none.
 async fn refuse_unrouted(
     head: Request<()>,
-    body: &RecvBody,
     extra: ResponseHeaders<'_>,
     respond: Responder,
     mut record: Record<'_>,
 ) {
     record.unrouted();
     let message = format!("no route leads to {} at this host", head.uri().path());
-    match inbound::accept(head, has_body(body), Limits::default()) {
+    match inbound::accept(head, Limits::default()) {
         Ok(accepted) => {
             record.call(accepted.call.protocol, accepted.call.path);
             let mut answer = Answer::new(respond, accepted.writer, extra, record);
