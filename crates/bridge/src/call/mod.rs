@@ -74,13 +74,16 @@ enum Failure {
 async fn run(
     plan: &Plan<'_>,
     call: Call,
-    reader: RequestReader,
+    mut reader: RequestReader,
     body: RecvBody,
     answer: &mut Answer<'_>,
     pace: &Pace,
 ) -> Result<(), RpcError> {
     let whole = call.shape == Shape::Unary;
     let mut exchange = plan.exchange(call, answer, pace).await?;
+    if exchange.takes_one() {
+        reader.expect_one();
+    }
     let OpenedCall { writer, reader: mut response_reader } =
         outbound::open(exchange.path.clone(), std::mem::take(&mut exchange.metadata), &exchange.target);
     let mut request = RequestSide::new(body, reader, writer, exchange.request_transcode());

@@ -34,6 +34,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) authority: AuthorityChoice,
     /// The path that the server is to see.
     pub(crate) path: PathAndQuery,
+    /// The method, if its schema happens to be here.
+    pub(crate) known: Option<Method>,
 }
 
 /// A call as it is made to the server.
@@ -61,10 +63,7 @@ impl Plan<'_> {
     pub(crate) fn times(&self, call: &Call) -> Times {
         // gRPC does not tell unary calls apart on the wire; the schema does, if it happens to be here.
         let unary = call.shape == Shape::Unary
-            || (self.timeout.unary != self.timeout.stream
-                && self.schemas.known().is_some_and(|schema| {
-                    schema.method(self.path.path()).is_some_and(|method| method.kind() == StreamKind::Unary)
-                }));
+            || self.known.as_ref().is_some_and(|method| method.kind() == StreamKind::Unary);
         let route = if unary { self.timeout.unary } else { self.timeout.stream };
         let (caller, route) = match (self.forward.grpc_timeout, call.timeout) {
             (Some(rule), Some(timeout)) => (Some(clamp(rule, timeout)), None),
@@ -175,7 +174,7 @@ impl Plan<'_> {
     /// What is known here about an error that the server gave.
     pub(super) fn before_end(&self, exchange: &Exchange, end: &End, writer: &mut ResponseWriter) {
         if end.result.as_ref().is_err_and(|error| error.code == Code::Unimplemented)
-            && self.schemas.known().is_some_and(|schema| schema.method(exchange.path.path()).is_none())
+            && self.schemas.is_unknown(exchange.path.path())
         {
             writer.method_is_unknown();
         }
@@ -196,8 +195,11 @@ impl Plan<'_> {
         } else if protocol == Protocol::Connect && call.protocol != Protocol::Connect {
             "Connect has different forms for unary calls and streams".to_owned()
         } else {
-            return Ok(None);
+            return Ok(self.known.clone());
         };
+        if self.known.is_some() {
+            return Ok(self.known.clone());
+        }
         match self.schemas.method(self.path.path(), self.cluster).await {
             Ok(Some(method)) => Ok(Some(method)),
             Ok(None) => {
@@ -211,6 +213,12 @@ impl Plan<'_> {
 }
 
 impl Exchange {
+    /// Whether the method is known to take exactly one message.
+    pub(crate) fn takes_one(&self) -> bool {
+        let kind = self.method.as_ref().map(Method::kind);
+        matches!(kind, Some(StreamKind::Unary | StreamKind::ServerStream))
+    }
+
     /// What happens to the messages of the request.
     pub(crate) fn request_transcode(&self) -> Transcode {
         let input = self.method.as_ref().map(Method::input);

@@ -152,10 +152,12 @@ impl Proxy {
                 }
             },
         };
+        let schemas = self.schemas.of(target.cluster, &settings.schema);
         let plan = Plan {
             cluster: &self.clusters[target.cluster.index()],
             settings,
-            schemas: self.schemas.of(target.cluster, &settings.schema),
+            schemas,
+            known: schemas.known_method(path.path()),
             forward,
             timeout: target.timeout,
             authority: chosen_authority(forward, authority),

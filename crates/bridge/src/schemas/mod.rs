@@ -126,9 +126,14 @@ impl SchemaCache {
         Self { source, state: Mutex::new(state), loading: tokio::sync::Mutex::new(()) }
     }
 
-    /// The schema, if it happens to be here.
-    pub(crate) fn known(&self) -> Option<Schema> {
-        self.lock().schema.clone()
+    /// The method at this path, if its schema happens to be here.
+    pub(crate) fn known_method(&self, path: &str) -> Option<Method> {
+        self.lock().schema.as_ref()?.method(path).cloned()
+    }
+
+    /// Whether there is a schema here, and this path is not in it.
+    pub(crate) fn is_unknown(&self, path: &str) -> bool {
+        self.lock().schema.as_ref().is_some_and(|schema| schema.method(path).is_none())
     }
 
     /// The server came back after all connections to it were gone.
