@@ -123,7 +123,7 @@ impl<'a> Answer<'a> {
             match frame {
                 Some(Ok(Frame::Data(data))) => reader.push(data),
                 Some(Ok(Frame::Trailers(trailers))) => reader.trailers(trailers),
-                Some(Err(error)) => reader.fail(server_gone(&error)),
+                Some(Err(error)) => reader.fail(server_gone(&error, exchange.time_left(pace))),
                 None => reader.end(),
             }
         }

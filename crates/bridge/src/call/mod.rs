@@ -96,7 +96,7 @@ async fn run(
         match attempt(plan, &exchange, &mut request, &mut response_reader, opened, answer, pace).await? {
             Attempt::Over => return Ok(()),
             Attempt::Unprocessed(_) if tried < MOST_TRIES && request.can_start_again() => {}
-            Attempt::Unprocessed(error) => return Err(server_gone(&error)),
+            Attempt::Unprocessed(error) => return Err(server_gone(&error, exchange.time_left(pace))),
         }
     }
 }
@@ -136,7 +136,7 @@ async fn attempt(
     let (head, body) = match response {
         Ok(response) => response.into_parts(),
         Err(error) if error.is_unprocessed() => return Ok(Attempt::Unprocessed(error)),
-        Err(error) => return Err(server_gone(&error)),
+        Err(error) => return Err(server_gone(&error, exchange.time_left(pace))),
     };
     answered.store(true, Ordering::Relaxed);
     pace.touch();

@@ -44,6 +44,8 @@ pub(crate) struct Exchange {
     pub(crate) path: PathAndQuery,
     pub(crate) metadata: HeaderMap,
     pub(crate) target: Target,
+    /// The caller's own deadline, counted from the head on.
+    timeout: Option<Duration>,
     caller: Caller,
     method: Option<Method>,
 }
@@ -137,6 +139,7 @@ impl Plan<'_> {
                 get: call.get,
                 limits: Limits { max_message_bytes: self.settings.max_response_bytes },
             },
+            timeout,
             caller: Caller {
                 codec: call.codec,
                 encoding: call.encoding,
@@ -213,6 +216,11 @@ impl Plan<'_> {
 }
 
 impl Exchange {
+    /// What is left of the caller's time, if it has a limit.
+    pub(super) fn time_left(&self, pace: &Pace) -> Option<Duration> {
+        Some(self.timeout?.saturating_sub(pace.elapsed()))
+    }
+
     /// Whether the method is known to take exactly one message.
     pub(crate) fn takes_one(&self) -> bool {
         let kind = self.method.as_ref().map(Method::kind);
