@@ -57,7 +57,7 @@ pub fn read_response(
 ) -> Answer {
     let mut events = Vec::new();
     let ended = pieces.is_empty() && matches!(ending, Ending::Body);
-    reader.head(head, ended);
+    reader.head(head.clone(), ended);
     events.extend(std::iter::from_fn(|| reader.event()));
     for piece in pieces {
         reader.push(piece.clone());

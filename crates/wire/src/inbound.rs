@@ -354,7 +354,10 @@ impl RequestReader {
 }
 
 fn cardinality(came: &str) -> RpcError {
-    RpcError::new(Code::Unimplemented, format!("the method takes exactly one message, and the request has {came}"))
+    RpcError::new(
+        Code::Unimplemented,
+        format!("the method takes exactly one message, and the request has {came}"),
+    )
 }
 
 fn read_message(form: Form, encoding: Compression, envelope: Envelope) -> Result<Message, RpcError> {
@@ -402,7 +405,14 @@ enum WriterState {
 impl ResponseWriter {
     fn new(form: Form, codec: Codec) -> Self {
         let head = ResponseHead::default();
-        Self { form, codec, state: WriterState::Waiting, head, unary: None, unimplemented: Code::Unimplemented.http_status() }
+        Self {
+            form,
+            codec,
+            state: WriterState::Waiting,
+            head,
+            unary: None,
+            unimplemented: Code::Unimplemented.http_status(),
+        }
     }
 
     /// What the caller speaks.

@@ -265,8 +265,8 @@ impl ResponseReader {
     }
 
     /// Takes the head; `ended` if nothing follows it.
-    pub fn head(&mut self, response: &Response<()>, ended: bool) {
-        let (status, headers) = (response.status(), response.headers());
+    pub fn head(&mut self, response: Response<()>, ended: bool) {
+        let (http::response::Parts { status, headers, .. }, ()) = response.into_parts();
         match self.form {
             Form::ConnectUnary => self.unary_head(status, headers),
             Form::ConnectStream => {
@@ -276,10 +276,10 @@ impl ResponseReader {
                 }
             }
             form => {
-                if ended && status == StatusCode::OK && grpc::has_status(headers) {
-                    return self.finish(grpc::read_end(headers.clone()));
+                if ended && status == StatusCode::OK && grpc::has_status(&headers) {
+                    return self.finish(grpc::read_end(headers));
                 }
-                let status_in_head = grpc::has_status(headers).then(|| headers.clone());
+                let status_in_head = grpc::has_status(&headers).then(|| headers.clone());
                 match grpc::read_response_head(form, self.codec, status, headers, &self.accepts) {
                     Ok(head) => self.stream(head, status_in_head),
                     Err(end) => self.finish(*end),
@@ -460,13 +460,11 @@ impl ResponseReader {
         self.head = Some(head);
     }
 
-    fn unary_head(&mut self, status: StatusCode, headers: &HeaderMap) {
+    fn unary_head(&mut self, status: StatusCode, headers: HeaderMap) {
+        let content_type = headers.get(CONTENT_TYPE).and_then(ContentType::parse);
+        let json = content_type == Some(ContentType { form: Form::ConnectUnary, codec: Some(Codec::Json) });
         match connect::read_unary_response_head(self.codec, status, headers, &self.accepts) {
             Ok((head, trailers)) => {
-                let json =
-                    headers.get(CONTENT_TYPE).and_then(ContentType::parse).is_some_and(|content_type| {
-                        content_type == ContentType { form: Form::ConnectUnary, codec: Some(Codec::Json) }
-                    });
                 self.body = Body::Unary {
                     status,
                     json,

@@ -1,14 +1,16 @@
 //! Both halves of every protocol joined in memory, with no sockets and no clock: what a client writes a server reads,
 //! and back, however the bytes are split.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 use landbridge_wire::inbound::{self, RequestEvent};
 use landbridge_wire::outbound::{self, Target};
 use landbridge_wire::{
-    Accepted, Code, Codec, Compression, Detail, End, Finish, Limits, Message, Output, Protocol, ResponseEvent,
-    ResponseHead, RpcError, Shape,
+    Accepted, Code, Codec, Compression, Detail, End, Finish, Limits, Message, Output, Protocol,
+    ResponseEvent, ResponseHead, RpcError, Shape,
 };
 use proptest::prelude::*;
 
@@ -58,7 +60,10 @@ fn over_the_wire(sent: &Exchange, mode: Mode, split: usize) -> Exchange {
     let inbound::Accepted { call, mut reader, mut writer } =
         inbound::accept(head, Limits::default()).unwrap();
     assert_eq!(call.path, "/pkg.Service/Method");
-    assert_eq!((call.protocol, call.shape, call.codec, call.get), (mode.protocol, mode.shape, mode.codec, mode.get));
+    assert_eq!(
+        (call.protocol, call.shape, call.codec, call.get),
+        (mode.protocol, mode.shape, mode.codec, mode.get)
+    );
     assert!(call.accepts.contains(Compression::Gzip));
     let mut requests = Vec::new();
     let mut half_closes = 0;
@@ -88,7 +93,7 @@ fn over_the_wire(sent: &Exchange, mode: Mode, split: usize) -> Exchange {
 
     let mut events = Vec::new();
     let nothing_follows = out.body.is_empty() && out.finish == Some(Finish::Body);
-    opened.reader.head(&out.head.unwrap(), nothing_follows);
+    opened.reader.head(out.head.unwrap(), nothing_follows);
     events.extend(std::iter::from_fn(|| opened.reader.event()));
     for piece in pieces(&out.body, split) {
         opened.reader.push(piece);
@@ -226,7 +231,7 @@ proptest! {
             if let Some(grpc_status) = &grpc_status {
                 response = response.header("grpc-status", grpc_status);
             }
-            reader.head(&response.body(()).unwrap(), cut == 0);
+            reader.head(response.body(()).unwrap(), cut == 0);
             let mut ends = 0;
             let mut drain = |reader: &mut outbound::ResponseReader| {
                 while let Some(event) = reader.event() {

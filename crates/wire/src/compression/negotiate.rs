@@ -15,6 +15,12 @@ impl Accepted {
     /// Only identity.
     pub const NONE: Self = Self { order: [None; Compression::ALL.len()] };
 
+    /// All of ours.
+    pub const ALL: Self = {
+        let [gzip, zstd, brotli, deflate] = Compression::ALL;
+        Self { order: [Some(gzip), Some(zstd), Some(brotli), Some(deflate)] }
+    };
+
     /// Reads the header; an absent one leaves only identity. Codings that we do not know are passed over, and so are
     /// those refused by `;q=0`.
     pub fn from_headers(headers: &HeaderMap, name: &HeaderName) -> Self {
@@ -73,11 +79,16 @@ impl FromIterator<Compression> for Accepted {
 
 /// The header value that offers these; none where only identity is left, for which the header is left out.
 pub fn offered(accepted: &Accepted) -> Option<HeaderValue> {
-    if accepted.is_empty() {
-        return None;
+    // One, or all of them, is what nearly every call offers.
+    match accepted.order {
+        [None, ..] => None,
+        [Some(only), None, ..] => Some(HeaderValue::from_static(only.name())),
+        _ if *accepted == Accepted::ALL => Some(HeaderValue::from_static("gzip,zstd,br,deflate")),
+        _ => {
+            let names: Vec<&str> = accepted.iter().map(Compression::name).collect();
+            HeaderValue::from_str(&names.join(",")).ok()
+        }
     }
-    let names: Vec<&str> = accepted.iter().map(Compression::name).collect();
-    HeaderValue::from_str(&names.join(",")).ok()
 }
 
 fn refused(parameters: &str) -> bool {
@@ -117,6 +128,10 @@ mod tests {
             [Compression::Zstd, Compression::Identity, Compression::Gzip].into_iter().collect();
         assert_eq!(offered(&both).unwrap(), "zstd,gzip");
         assert_eq!(offered(&Accepted::NONE), None);
+        let names: Vec<&str> = Accepted::ALL.iter().map(Compression::name).collect();
+        assert_eq!(offered(&Accepted::ALL).unwrap(), names.join(","));
+        let one: Accepted = [Compression::Brotli].into_iter().collect();
+        assert_eq!(offered(&one).unwrap(), "br");
         assert_eq!(both.choose(&[Compression::Gzip]), Compression::Gzip);
         assert_eq!(both.choose(&[Compression::Brotli]), Compression::Identity);
     }

@@ -98,20 +98,18 @@ pub(crate) fn stream_head(codec: Codec, head: ResponseHead) -> Response<()> {
 pub(crate) fn read_unary_head(
     codec: Codec,
     status: StatusCode,
-    headers: &HeaderMap,
+    headers: HeaderMap,
     accepts: &Accepted,
 ) -> Result<(ResponseHead, HeaderMap), RpcError> {
     if status == StatusCode::OK {
-        check_content_type(Form::ConnectUnary, codec, headers)?;
+        check_content_type(Form::ConnectUnary, codec, &headers)?;
     }
     let encoding = response_encoding(headers.get(CONTENT_ENCODING), accepts)?;
     let accepts = headers
         .contains_key(http::header::ACCEPT_ENCODING)
-        .then(|| Accepted::from_headers(headers, &http::header::ACCEPT_ENCODING));
-    let mut metadata = headers.clone();
-    keep_metadata(&mut metadata);
+        .then(|| Accepted::from_headers(&headers, &http::header::ACCEPT_ENCODING));
     let mut trailers = HeaderMap::new();
-    for (name, value) in headers {
+    for (name, value) in &headers {
         if let Some(bare) = name.as_str().strip_prefix(TRAILER)
             && let Ok(bare) = HeaderName::from_bytes(bare.as_bytes())
         {
@@ -119,6 +117,8 @@ pub(crate) fn read_unary_head(
         }
     }
     keep_metadata(&mut trailers);
+    let mut metadata = headers;
+    keep_metadata(&mut metadata);
     drop_prefixed(&mut metadata);
     Ok((ResponseHead { metadata, encoding, accepts }, trailers))
 }
@@ -139,19 +139,19 @@ pub(crate) fn read_unary_error(status: StatusCode, headers_say_json: bool, body:
 pub(crate) fn read_stream_head(
     codec: Codec,
     status: StatusCode,
-    headers: &HeaderMap,
+    headers: HeaderMap,
     accepts: &Accepted,
 ) -> Result<ResponseHead, RpcError> {
     if status != StatusCode::OK {
         let message = format!("the server answered with HTTP status {status}");
         return Err(RpcError::new(Code::from_http_status(status), message));
     }
-    check_content_type(Form::ConnectStream, codec, headers)?;
+    check_content_type(Form::ConnectStream, codec, &headers)?;
     let encoding = response_encoding(headers.get(STREAM_ENCODING), accepts)?;
     let accepts = headers
         .contains_key(STREAM_ACCEPT_ENCODING)
-        .then(|| Accepted::from_headers(headers, &STREAM_ACCEPT_ENCODING));
-    let mut metadata = headers.clone();
+        .then(|| Accepted::from_headers(&headers, &STREAM_ACCEPT_ENCODING));
+    let mut metadata = headers;
     keep_metadata(&mut metadata);
     Ok(ResponseHead { metadata, encoding, accepts })
 }

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::request::{ACCEPT_ENCODING, ENCODING};
 use super::status::{has_status, read_end, write_end};
-use crate::compression::{Accepted, Compression, offered};
+use crate::compression::{Accepted, offered};
 use crate::metadata::{append, keep_metadata};
 use crate::outbound::response_encoding;
 use crate::protocol::{ContentType, Form};
@@ -21,7 +21,7 @@ pub(crate) fn response_head(form: Form, codec: Codec, head: ResponseHead) -> Res
         headers.insert(ENCODING, HeaderValue::from_static(head.encoding.name()));
     }
     // What the other side of this crate, the request reader, can read.
-    if let Some(value) = offered(&Compression::ALL.into_iter().collect::<Accepted>()) {
+    if let Some(value) = offered(&Accepted::ALL) {
         headers.insert(ACCEPT_ENCODING, value);
     }
     response
@@ -42,21 +42,21 @@ pub(crate) fn read_response_head(
     form: Form,
     codec: Codec,
     status: StatusCode,
-    headers: &HeaderMap,
+    headers: HeaderMap,
     accepts: &Accepted,
 ) -> Result<ResponseHead, Box<End>> {
     if status != StatusCode::OK {
-        if has_status(headers) {
-            return Err(Box::new(read_end(headers.clone())));
+        if has_status(&headers) {
+            return Err(Box::new(read_end(headers)));
         }
         let message = format!("the server answered with HTTP status {status}");
         return Err(failed(RpcError::new(Code::from_http_status(status), message)));
     }
-    check_content_type(form, codec, headers).map_err(failed)?;
+    check_content_type(form, codec, &headers).map_err(failed)?;
     let encoding = response_encoding(headers.get(ENCODING), accepts).map_err(failed)?;
     let accepts =
-        headers.contains_key(ACCEPT_ENCODING).then(|| Accepted::from_headers(headers, &ACCEPT_ENCODING));
-    let mut metadata = headers.clone();
+        headers.contains_key(ACCEPT_ENCODING).then(|| Accepted::from_headers(&headers, &ACCEPT_ENCODING));
+    let mut metadata = headers;
     keep_metadata(&mut metadata);
     Ok(ResponseHead { metadata, encoding, accepts })
 }

@@ -1,0 +1,350 @@
+//! What a hostile or careless peer can send, each with the answer that its own protocol has for it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use bytes::Bytes;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, Request, Response, Version};
+use landbridge_wire::inbound::{self, RequestEvent};
+use landbridge_wire::outbound::{self, Target};
+use landbridge_wire::{
+    Accepted, Code, Codec, Compression, End, Finish, Limits, Message, Output, Protocol, ResponseEvent,
+    ResponseReader, RpcError, Shape,
+};
+
+const LIMITS: Limits = Limits { max_message_bytes: 100 };
+
+fn post(headers: &[(&str, &str)]) -> Request<()> {
+    let mut request = Request::post("/pkg.Service/Method").version(Version::HTTP_2);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap()
+}
+
+/// The status and the gRPC status or Connect code of a refusal.
+fn refusal(request: Request<()>) -> (u16, String) {
+    let refusal = inbound::accept(request, LIMITS).expect_err("the request is to be refused");
+    let head = refusal.output.head.unwrap();
+    assert!(refusal.output.finish.is_some(), "a refusal is a whole answer");
+    let code = head.headers().get("grpc-status").map(|status| status.to_str().unwrap().to_owned());
+    let body = String::from_utf8(refusal.output.body.concat()).unwrap();
+    (head.status().as_u16(), code.unwrap_or(body))
+}
+
+fn events(request: Request<()>, body: &'static [u8]) -> Result<Vec<RequestEvent>, RpcError> {
+    let mut reader = inbound::accept(request, LIMITS).unwrap().reader;
+    reader.push(Bytes::from_static(body))?;
+    reader.end()?;
+    let mut events = Vec::new();
+    while let Some(event) = reader.event()? {
+        events.push(event);
+    }
+    Ok(events)
+}
+
+fn error_code(request: Request<()>, body: &'static [u8]) -> Code {
+    events(request, body).expect_err("the body is to be refused").code
+}
+
+#[test]
+fn a_post_that_speaks_no_protocol_is_415_and_told_what_is_spoken() {
+    for content_type in ["text/html", "image/jpeg", "application/foo", "application/grpc+foo", ""] {
+        let refusal = inbound::accept(post(&[("content-type", content_type)]), LIMITS).unwrap_err();
+        let head = refusal.output.head.unwrap();
+        assert_eq!(head.status(), 415, "{content_type}");
+        assert!(head.headers()["accept-post"].to_str().unwrap().contains("application/grpc-web-text"));
+    }
+    assert_eq!(refusal(post(&[])).0, 415);
+}
+
+#[test]
+fn other_http_methods_are_405() {
+    for method in ["DELETE", "PUT", "OPTIONS", "HEAD", "PATCH"] {
+        let mut request = post(&[("content-type", "application/proto")]);
+        *request.method_mut() = method.parse().unwrap();
+        assert_eq!(refusal(request).0, 405, "{method}");
+    }
+    assert_eq!(refusal(Request::get("/a.B/C").body(()).unwrap()).0, 405);
+}
+
+#[test]
+fn grpc_over_http1_is_refused_with_a_status_that_needs_no_trailers() {
+    let mut request = post(&[("content-type", "application/grpc")]);
+    *request.version_mut() = Version::HTTP_11;
+    assert_eq!(refusal(request), (505, "13".to_owned()));
+}
+
+#[test]
+fn malformed_timeouts_are_invalid_argument() {
+    for value in ["", "-1m", "+1m", "1", "123456789m", "1x"] {
+        let request = post(&[("content-type", "application/grpc"), ("grpc-timeout", value)]);
+        assert_eq!(refusal(request), (200, "3".to_owned()), "{value:?}");
+    }
+    for value in ["", "-1", "+1", "12345678901", "1m"] {
+        let request = post(&[("content-type", "application/proto"), ("connect-timeout-ms", value)]);
+        let (status, body) = refusal(request);
+        assert_eq!(status, 400, "{value:?}");
+        assert!(body.starts_with(r#"{"code":"invalid_argument""#), "{body}");
+    }
+}
+
+#[test]
+fn only_the_callers_own_protocols_timeout_counts() {
+    let both = [("content-type", "application/proto"), ("grpc-timeout", "1S"), ("connect-timeout-ms", "7")];
+    let accepted = inbound::accept(post(&both), LIMITS).unwrap();
+    assert_eq!(accepted.call.timeout.unwrap().as_millis(), 7);
+    assert!(accepted.call.metadata.is_empty(), "{:?}", accepted.call.metadata);
+}
+
+#[test]
+fn unknown_compressions_are_unimplemented_and_the_known_ones_listed() {
+    let (status, body) = refusal(post(&[("content-type", "application/proto"), ("content-encoding", "lz4")]));
+    assert_eq!(status, 501);
+    assert!(body.contains("gzip, zstd, br, deflate"), "{body}");
+    let (status, code) = refusal(post(&[("content-type", "application/grpc"), ("grpc-encoding", "lz4")]));
+    assert_eq!((status, code.as_str()), (200, "12"));
+}
+
+#[test]
+fn binary_metadata_that_is_not_base64_never_gets_past_the_edge() {
+    for content_type in
+        ["application/grpc", "application/proto", "application/connect+json", "application/grpc-web"]
+    {
+        let request = post(&[("content-type", content_type), ("x-bin", "@@@")]);
+        assert_eq!(
+            inbound::accept(request, LIMITS).unwrap_err().error.code,
+            Code::InvalidArgument,
+            "{content_type}"
+        );
+    }
+}
+
+#[test]
+fn control_headers_of_any_protocol_are_not_metadata() {
+    let accepted = inbound::accept(
+        post(&[
+            ("content-type", "application/connect+proto"),
+            ("grpc-status", "0"),
+            ("grpc-encoding", "gzip"),
+            ("connect-accept-encoding", "gzip"),
+            ("te", "x"),
+            ("x-own", "kept"),
+        ]),
+        LIMITS,
+    )
+    .unwrap();
+    assert_eq!(accepted.call.metadata.len(), 1);
+    assert_eq!(accepted.call.metadata["x-own"], "kept");
+    assert_eq!(accepted.call.encoding, Compression::Identity);
+}
+
+#[test]
+fn envelopes_with_meaningless_flags_are_refused() {
+    let grpc = || post(&[("content-type", "application/grpc")]);
+    let web = || post(&[("content-type", "application/grpc-web")]);
+    let connect = || post(&[("content-type", "application/connect+proto")]);
+    assert_eq!(error_code(grpc(), b"\x02\0\0\0\0"), Code::Internal);
+    assert_eq!(error_code(web(), b"\x80\0\0\0\0"), Code::Internal);
+    // A client does not end streams; only a server does.
+    assert_eq!(error_code(connect(), b"\x02\0\0\0\x02{}"), Code::InvalidArgument);
+    // Compressed by nothing.
+    assert_eq!(error_code(grpc(), b"\x01\0\0\0\0"), Code::Internal);
+    assert_eq!(error_code(connect(), b"\x01\0\0\0\0"), Code::Internal);
+}
+
+#[test]
+fn envelopes_that_are_cut_or_too_long_are_refused() {
+    let grpc = || post(&[("content-type", "application/grpc")]);
+    assert_eq!(error_code(grpc(), b"\0\0\0"), Code::InvalidArgument);
+    assert_eq!(error_code(grpc(), b"\0\0\0\0\x05abc"), Code::InvalidArgument);
+    assert_eq!(error_code(grpc(), b"\0\xff\xff\xff\xff"), Code::ResourceExhausted);
+    assert_eq!(error_code(grpc(), b"\0\0\0\0\x65"), Code::ResourceExhausted);
+}
+
+#[test]
+fn a_bare_message_past_the_limit_is_resource_exhausted() {
+    let body: &'static [u8] = &[0; 101];
+    assert_eq!(error_code(post(&[("content-type", "application/proto")]), body), Code::ResourceExhausted);
+    assert!(events(post(&[("content-type", "application/proto")]), &body[..100]).is_ok());
+}
+
+#[test]
+fn zero_bytes_are_a_message_that_is_not_compressed() {
+    let request = post(&[("content-type", "application/proto"), ("content-encoding", "gzip")]);
+    let empty = RequestEvent::Message(Message::plain(""));
+    assert_eq!(events(request, b"").unwrap(), [empty, RequestEvent::HalfClose]);
+}
+
+#[test]
+fn a_method_that_takes_one_message_gets_neither_none_nor_two() {
+    for (body, ok) in [(&b""[..], false), (b"\0\0\0\0\0", true), (b"\0\0\0\0\0\0\0\0\0\0", false)] {
+        let mut reader =
+            inbound::accept(post(&[("content-type", "application/grpc")]), LIMITS).unwrap().reader;
+        reader.expect_one();
+        reader.push(Bytes::from_static(body)).unwrap();
+        reader.end().unwrap();
+        let result = std::iter::from_fn(|| reader.event().transpose()).collect::<Result<Vec<_>, _>>();
+        assert_eq!(
+            result.map_err(|error| error.code).err(),
+            (!ok).then_some(Code::Unimplemented),
+            "{body:?}"
+        );
+    }
+}
+
+#[test]
+fn get_calls_are_refused_where_they_are_ambiguous() {
+    for query in [
+        "encoding=proto&base64=1&message=A",
+        "encoding=json&message={}&message={}",
+        "encoding=json",
+        "message={}",
+        "encoding=json&message={}&connect=v2",
+        "encoding=json&message={}&compression=lz4",
+    ] {
+        let request = Request::get(format!("/a.B/C?{}", query.replace(['{', '}'], "x"))).body(()).unwrap();
+        let (status, body) = refusal(request);
+        assert!(status == 400 || status == 501, "{query}: {status} {body}");
+        assert!(body.starts_with(r#"{"code":""#), "{body}");
+    }
+    let with_body = Request::get("/a.B/C?encoding=json&message=x").body(()).unwrap();
+    assert_eq!(error_code(with_body, b"body"), Code::InvalidArgument);
+    assert_eq!(refusal(Request::get("/a.B/C?encoding=yaml&message=x").body(()).unwrap()).0, 415);
+}
+
+fn reader(protocol: Protocol, shape: Shape) -> ResponseReader {
+    let target = Target {
+        protocol,
+        shape,
+        codec: Codec::Proto,
+        scheme: Scheme::HTTP,
+        authority: Authority::from_static("test.local"),
+        timeout: None,
+        encoding: Compression::Identity,
+        accepts: Accepted::NONE,
+        get: false,
+        limits: LIMITS,
+    };
+    outbound::open(PathAndQuery::from_static("/a.B/C"), HeaderMap::new(), &target).reader
+}
+
+fn response(status: u16, headers: &[(&str, &str)]) -> Response<()> {
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(*name, *value);
+    }
+    response.body(()).unwrap()
+}
+
+fn end_of(mut reader: ResponseReader) -> End {
+    let events: Vec<ResponseEvent> = std::iter::from_fn(|| reader.event()).collect();
+    match events.into_iter().last() {
+        Some(ResponseEvent::End(end)) => end,
+        other => panic!("the response has no end: {other:?}"),
+    }
+}
+
+#[test]
+fn a_grpc_status_in_the_head_counts_only_if_nothing_follows() {
+    let head = || response(200, &[("content-type", "application/grpc"), ("grpc-status", "5")]);
+    let mut trailers_only = reader(Protocol::Grpc, Shape::Stream);
+    trailers_only.head(head(), true);
+    assert_eq!(end_of(trailers_only).result.unwrap_err().code, Code::NotFound);
+
+    let mut followed = reader(Protocol::Grpc, Shape::Stream);
+    followed.head(head(), false);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", "0".parse().unwrap());
+    followed.trailers(trailers);
+    assert_eq!(end_of(followed).result, Ok(()));
+
+    let mut with_body = reader(Protocol::Grpc, Shape::Stream);
+    with_body.head(head(), false);
+    with_body.push(Bytes::from_static(b"\0\0\0\0\0"));
+    with_body.end();
+    assert_eq!(end_of(with_body).result.unwrap_err().code, Code::Internal);
+}
+
+#[test]
+fn answers_that_are_no_grpc_become_the_code_of_their_http_status() {
+    for (status, code) in [
+        (400, Code::Internal),
+        (401, Code::Unauthenticated),
+        (403, Code::PermissionDenied),
+        (404, Code::Unimplemented),
+        (429, Code::Unavailable),
+        (502, Code::Unavailable),
+        (503, Code::Unavailable),
+        (504, Code::Unavailable),
+        (418, Code::Unknown),
+        (302, Code::Unknown),
+    ] {
+        for (protocol, shape) in [
+            (Protocol::Grpc, Shape::Stream),
+            (Protocol::GrpcWeb, Shape::Stream),
+            (Protocol::Connect, Shape::Stream),
+            (Protocol::Connect, Shape::Unary),
+        ] {
+            let mut reader = reader(protocol, shape);
+            reader.head(response(status, &[("content-type", "text/html")]), false);
+            reader.push(Bytes::from_static(b"<html>"));
+            reader.end();
+            assert_eq!(end_of(reader).result.unwrap_err().code, code, "{status} to {protocol:?}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_dies_ends_with_an_error_behind_its_messages() {
+    for (protocol, content_type) in [
+        (Protocol::Grpc, "application/grpc"),
+        (Protocol::GrpcWeb, "application/grpc-web+proto"),
+        (Protocol::Connect, "application/connect+proto"),
+    ] {
+        let mut reader = reader(protocol, Shape::Stream);
+        reader.head(response(200, &[("content-type", content_type)]), false);
+        reader.push(Bytes::from_static(b"\0\0\0\0\x01a\0\0\0"));
+        reader.fail(RpcError::new(Code::Unavailable, "cut"));
+        assert!(matches!(reader.event(), Some(ResponseEvent::Head(_))));
+        assert!(matches!(reader.event(), Some(ResponseEvent::Message(_))));
+        assert_eq!(end_of(reader).result.unwrap_err().code, Code::Unavailable, "{protocol:?}");
+    }
+}
+
+#[test]
+fn a_unary_answer_of_two_messages_is_an_error_and_none_of_it_is_shown() {
+    let mut writer = inbound::accept(post(&[("content-type", "application/proto")]), LIMITS).unwrap().writer;
+    let mut out = Output::new();
+    writer.message(Message::plain("one"), &mut out).unwrap();
+    let error = writer.message(Message::plain("two"), &mut out).unwrap_err();
+    writer.end(End::failed(error), &mut out);
+    assert_eq!(out.head.unwrap().status(), 501);
+    assert_eq!(out.finish, Some(Finish::Body));
+    let body = String::from_utf8(out.body.concat()).unwrap();
+    assert!(body.starts_with(r#"{"code":"unimplemented""#), "{body}");
+}
+
+#[test]
+fn a_unary_success_without_a_message_is_an_error() {
+    let mut writer = inbound::accept(post(&[("content-type", "application/json")]), LIMITS).unwrap().writer;
+    let mut out = Output::new();
+    writer.end(End::success(), &mut out);
+    assert_eq!(out.head.unwrap().status(), 501);
+}
+
+#[test]
+fn servers_cannot_pass_headers_off_as_trailers() {
+    let mut writer = inbound::accept(post(&[("content-type", "application/proto")]), LIMITS).unwrap().writer;
+    let mut metadata = HeaderMap::new();
+    metadata.insert("trailer-x", "forged".parse().unwrap());
+    writer.head(landbridge_wire::ResponseHead { metadata, ..Default::default() });
+    let mut out = Output::new();
+    writer.message(Message::plain(""), &mut out).unwrap();
+    let mut end = End::success();
+    end.trailers.insert("x", "real".parse().unwrap());
+    writer.end(end, &mut out);
+    let head = out.head.unwrap();
+    let values: Vec<_> = head.headers().get_all("trailer-x").iter().collect();
+    assert_eq!(values, ["real"]);
+}
