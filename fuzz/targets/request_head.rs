@@ -15,7 +15,6 @@ struct Input<'a> {
     http1: bool,
     uri: &'a str,
     headers: Headers,
-    has_body: bool,
 }
 
 fuzz_target!(|input: Input<'_>| {

@@ -8,10 +8,12 @@
 //! | `call` | one call: the two halves of `wire`, joined |
 //! | `cluster` | the endpoints of a cluster and the choice between them |
 //! | `schemas` | where the methods of a cluster are known from |
+//! | `access_log` | a line for each request |
 //! | [`stats`] | what is counted, under Envoy's names |
 //! | [`admin`] | the admin server's answers |
 //! | `tls`, `http2` | Envoy's settings, in the terms of `net` |
 
+mod access_log;
 pub mod admin;
 mod call;
 mod cluster;
@@ -23,6 +25,7 @@ mod serve;
 pub mod stats;
 mod tls;
 
+pub use access_log::OpenLogError;
 pub use schemas::SchemaSetupError;
 pub use serve::{Bridge, Options, StartError};
 pub use tls::TlsSetupError;

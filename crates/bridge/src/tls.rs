@@ -2,11 +2,12 @@
 
 use landbridge_net::{
     ALPN_H2, ALPN_HTTP1, CheckName, ClientCertificates, ClientTls, ClientTlsConfig, Identity, Pem, ServerTls,
-    ServerTlsConfig, TlsError, TrustedRoots,
+    ServerTlsConfig, TlsError, TlsVersions, TrustedRoots,
 };
 
 use crate::config::{
-    Alpn, Certificate, ClientAuth, Codec, DataSource, DownstreamTls, TrustedCa, UpstreamTls, Validation,
+    self, Alpn, Certificate, ClientAuth, Codec, DataSource, DownstreamTls, TlsVersion, TrustedCa,
+    UpstreamTls, Validation,
 };
 
 /// Why TLS could not be set up.
@@ -44,7 +45,8 @@ pub(crate) fn server(tls: &DownstreamTls, codec: Codec) -> Result<ServerTls, Tls
         ([], Codec::Http2) => vec![ALPN_H2.to_vec()],
         (chosen, _) => chosen.iter().map(alpn_name).collect(),
     };
-    Ok(ServerTls::load(&ServerTlsConfig { identity: identity(certificate)?, clients, alpn })?)
+    let versions = versions(tls.versions);
+    Ok(ServerTls::load(&ServerTlsConfig { identity: identity(certificate)?, clients, alpn, versions })?)
 }
 
 /// Loads what is needed to connect to a cluster.
@@ -65,7 +67,15 @@ pub(crate) fn client(tls: &UpstreamTls) -> Result<ClientTls, TlsSetupError> {
     };
     let identity = tls.certificate.as_ref().map(identity).transpose()?;
     let alpn = tls.alpn.iter().map(alpn_name).collect();
-    Ok(ClientTls::load(&ClientTlsConfig { roots, check_name, identity, server_name: tls.sni.clone(), alpn })?)
+    let config = ClientTlsConfig {
+        roots,
+        check_name,
+        identity,
+        server_name: tls.sni.clone(),
+        alpn,
+        versions: versions(tls.versions),
+    };
+    Ok(ClientTls::load(&config)?)
 }
 
 fn check_name(validation: &Validation) -> Result<CheckName, TlsSetupError> {
@@ -107,6 +117,15 @@ fn pem(source: &DataSource) -> std::io::Result<Pem> {
         DataSource::File(path) => Pem::File(path.clone()),
         DataSource::Inline(_) | DataSource::Environment(_) => Pem::Inline(source.load()?.to_vec()),
     })
+}
+
+fn versions(versions: config::TlsVersions) -> TlsVersions {
+    match (versions.min, versions.max) {
+        (TlsVersion::V1_2, TlsVersion::V1_3) => TlsVersions::Both,
+        // A range of two, whose ends are in order, has no third value.
+        (_, TlsVersion::V1_2) => TlsVersions::Only1_2,
+        (TlsVersion::V1_3, TlsVersion::V1_3) => TlsVersions::Only1_3,
+    }
 }
 
 fn alpn_name(alpn: &Alpn) -> Vec<u8> {

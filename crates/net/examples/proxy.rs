@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use landbridge_net::{
-    Address, Drain, Endpoint, EndpointConfig, Frame, Handler, Listener, RecvBody, Responder, SendBody,
-    Server, serve,
+    Address, Drain, Endpoint, EndpointConfig, Frame, Handler, ListenSettings, Listener, RecvBody, Responder,
+    SendBody, Server, serve,
 };
 
 #[derive(Clone)]
@@ -71,7 +71,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (Some(listen), Some(upstream)) = (addresses.next(), addresses.next()) else {
         return Err("two addresses are needed: where to listen, and where to go".into());
     };
-    let listener = Listener::bind(&Address::Tcp(listen?))?;
+    let listener = Listener::bind(&Address::Tcp(listen?), &ListenSettings::default())?;
     let proxy = Proxy { upstream: Endpoint::new(EndpointConfig::new(upstream?)) };
     serve(listener, Arc::new(Server::default()), proxy, Drain::new()).await;
     Ok(())

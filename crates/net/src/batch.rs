@@ -16,6 +16,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::header_block::HeaderBlocks;
 use crate::transport::Transport;
 
 /// Bytes that may wait; more makes the codec wait for the socket.
@@ -45,12 +46,28 @@ struct Inner {
     sent: usize,
     /// Read ahead, and not yet asked for.
     ahead: Bytes,
+    /// Where somebody minds how long header blocks take.
+    blocks: Option<HeaderBlocks>,
 }
 
 impl BatchedIo {
     pub(crate) fn new(transport: Transport) -> Self {
-        let inner = Inner { transport, waiting: Vec::new(), sent: 0, ahead: Bytes::new() };
+        Self::with(transport, None)
+    }
+
+    /// One that follows the header blocks in what it reads.
+    pub(crate) fn following(transport: Transport, blocks: HeaderBlocks) -> Self {
+        Self::with(transport, Some(blocks))
+    }
+
+    fn with(transport: Transport, blocks: Option<HeaderBlocks>) -> Self {
+        let inner = Inner { transport, waiting: Vec::new(), sent: 0, ahead: Bytes::new(), blocks };
         Self { inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// The number of the header block that has begun to arrive and not ended, if these are followed.
+    pub(crate) fn open_header_block(&self) -> Option<u64> {
+        self.lock().blocks.as_ref().and_then(HeaderBlocks::open)
     }
 
     /// Sends what was collected. Pending means that the socket is full and will wake the task.
@@ -92,6 +109,9 @@ impl Inner {
             return LANDING.with_borrow_mut(|landing| {
                 let mut landed = ReadBuf::new(landing);
                 ready!(Pin::new(&mut self.transport).poll_read(cx, &mut landed))?;
+                if let Some(blocks) = &mut self.blocks {
+                    blocks.follow(landed.filled());
+                }
                 let (now, later) = landed.filled().split_at(buf.remaining().min(landed.filled().len()));
                 buf.put_slice(now);
                 self.ahead = Bytes::copy_from_slice(later);

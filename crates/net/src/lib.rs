@@ -25,6 +25,7 @@ mod drain;
 mod error;
 mod h2_stream;
 mod handoff;
+mod header_block;
 mod keepalive;
 mod listen;
 mod resolve;
@@ -43,10 +44,12 @@ pub use h2::Reason;
 pub use listen::{ListenError, Listener};
 pub use resolve::{HostPort, Lookup, Resolution, ResolveMode, ResolveSettings, Resolver, SystemLookup};
 pub use server::{Connection, Handler, HttpVersion, Responder, Server, serve};
-pub use settings::{EndpointSettings, Http2Settings, ServerSettings, UpstreamHttp};
+pub use settings::{
+    EndpointSettings, Http2Settings, ListenSettings, ServerHttp, ServerSettings, TcpKeepalive, UpstreamHttp,
+};
 pub use stats::{Counter, Gauge, ServerStats, Traffic, UpstreamStats};
 pub use tls::{
     ALPN_H2, ALPN_HTTP1, CertificateName, CheckName, ClientCertificates, ClientTls, ClientTlsConfig,
-    Identity, Pem, ServerTls, ServerTlsConfig, TlsError, TlsInfo, TrustedRoots,
+    Identity, Pem, ServerTls, ServerTlsConfig, TlsError, TlsInfo, TlsVersions, TrustedRoots,
 };
 pub use upstream::{ConnectError, Endpoint, EndpointConfig, EndpointStatus, OpenError, ResponseFuture};

@@ -1,24 +1,25 @@
 //! Bound sockets that accept.
 
 use std::io;
-use std::os::unix::fs::FileTypeExt;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
 use crate::address::Address;
+use crate::settings::ListenSettings;
 use crate::transport::{Socket, unix_address};
-
-/// Connections that may wait to be accepted.
-const BACKLOG: u32 = 1_024;
 
 /// A bound, listening socket.
 ///
 /// Each worker has one of its own: the first binds, [`share`](Self::share) makes the others, and the kernel spreads
-/// the connections (SO_REUSEPORT; a Unix socket is accepted from by all).
+/// the connections (SO_REUSEPORT), or all accept from one queue: by setting, and always on a Unix socket.
 #[derive(Debug)]
 pub struct Listener {
     socket: Bound,
+    settings: ListenSettings,
     local: Address,
 }
 
@@ -51,17 +52,17 @@ impl Listener {
     ///
     /// # Errors
     /// Says which address, and what to do about it.
-    pub fn bind(address: &Address) -> Result<Self, ListenError> {
+    pub fn bind(address: &Address, settings: &ListenSettings) -> Result<Self, ListenError> {
         let bound = match address {
             Address::Tcp(tcp) => {
                 // Sockets of one user may share a port; a second server there is a mistake all the same.
                 let alone = if tcp.port() == 0 { Ok(()) } else { tcp_socket(*tcp, false).map(drop) };
-                alone.and_then(|()| tcp_listener(*tcp)).map(Bound::Tcp)
+                alone.and_then(|()| tcp_listener(*tcp, settings)).map(Bound::Tcp)
             }
-            Address::Unix(path) => unix_listener(path)
+            Address::Unix(path) => unix_listener(path, settings.unix_mode)
                 .map(|listener| Bound::Unix { listener, _file: Some(SocketFile(path.clone())) }),
         };
-        bound.and_then(Self::new).map_err(|source| ListenError {
+        bound.and_then(|socket| Self::new(socket, settings.clone())).map_err(|source| ListenError {
             address: address.clone(),
             advice: advice(source.kind()),
             source,
@@ -73,15 +74,21 @@ impl Listener {
     /// # Errors
     /// What the system said.
     pub fn share(&self) -> io::Result<Self> {
-        match &self.socket {
-            Bound::Tcp(listener) => Self::new(Bound::Tcp(tcp_listener(listener.local_addr()?)?)),
-            Bound::Unix { listener, .. } => {
-                use std::os::fd::AsFd;
-                let copy = std::os::unix::net::UnixListener::from(listener.as_fd().try_clone_to_owned()?);
-                copy.set_nonblocking(true)?;
-                Self::new(Bound::Unix { listener: UnixListener::from_std(copy)?, _file: None })
+        let shared = match &self.socket {
+            Bound::Tcp(listener) if self.settings.queue_per_worker => {
+                Bound::Tcp(tcp_listener(listener.local_addr()?, &self.settings)?)
             }
-        }
+            // A copy of the descriptor is non-blocking as the original is.
+            Bound::Tcp(listener) => {
+                let copy = std::net::TcpListener::from(listener.as_fd().try_clone_to_owned()?);
+                Bound::Tcp(TcpListener::from_std(copy)?)
+            }
+            Bound::Unix { listener, .. } => {
+                let copy = std::os::unix::net::UnixListener::from(listener.as_fd().try_clone_to_owned()?);
+                Bound::Unix { listener: UnixListener::from_std(copy)?, _file: None }
+            }
+        };
+        Self::new(shared, self.settings.clone())
     }
 
     /// Where it listens, with the port that the system chose.
@@ -93,9 +100,7 @@ impl Listener {
         match &self.socket {
             Bound::Tcp(listener) => {
                 let (socket, peer) = listener.accept().await?;
-                // Fails only on a connection that is gone already, which reading from it will show.
-                let _set = socket.set_nodelay(true);
-                Ok((Socket::Tcp(socket), Address::Tcp(peer)))
+                Ok(accepted_tcp(socket, peer))
             }
             Bound::Unix { listener, .. } => {
                 let (socket, peer) = listener.accept().await?;
@@ -104,16 +109,91 @@ impl Listener {
         }
     }
 
-    fn new(socket: Bound) -> io::Result<Self> {
+    /// Stops listening, except to those who are connected already as far as they know.
+    pub(crate) fn into_queue(self) -> io::Result<Queue> {
+        let socket = match self.socket {
+            Bound::Tcp(listener) => Waiting::Tcp(listener.into_std()?),
+            Bound::Unix { listener, _file } => Waiting::Unix { listener: listener.into_std()?, _file },
+        };
+        Ok(Queue { socket, most: self.settings.backlog })
+    }
+
+    fn new(socket: Bound, settings: ListenSettings) -> io::Result<Self> {
         let local = match &socket {
             Bound::Tcp(listener) => Address::Tcp(listener.local_addr()?),
             Bound::Unix { listener, .. } => unix_address(&listener.local_addr()?),
         };
-        Ok(Self { socket, local })
+        Ok(Self { socket, settings, local })
     }
 }
 
-fn tcp_socket(address: std::net::SocketAddr, shared: bool) -> io::Result<TcpSocket> {
+/// The connections that wait on a socket that is about to close. What comes after it has run empty is refused.
+///
+/// Asks the system each time: what the runtime knows of the socket is as old as its last turn.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    socket: Waiting,
+    /// What may still be taken; without it new arrivals could keep the queue from ever running empty.
+    most: u32,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    Tcp(std::net::TcpListener),
+    Unix { listener: std::os::unix::net::UnixListener, _file: Option<SocketFile> },
+}
+
+impl Queue {
+    /// The next of them. Has to be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The system is out of something; what still waits is lost.
+    pub(crate) fn next(&mut self) -> io::Result<Option<(Socket, Address)>> {
+        while let Some(most) = self.most.checked_sub(1) {
+            self.most = most;
+            match self.socket.accept() {
+                Ok(accepted) => return Ok(Some(accepted)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if concerns_one_connection(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Waiting {
+    fn accept(&self) -> io::Result<(Socket, Address)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (socket, peer) = listener.accept()?;
+                socket.set_nonblocking(true)?;
+                Ok(accepted_tcp(TcpStream::from_std(socket)?, peer))
+            }
+            Self::Unix { listener, .. } => {
+                let (socket, _peer) = listener.accept()?;
+                socket.set_nonblocking(true)?;
+                let socket = UnixStream::from_std(socket)?;
+                let peer = unix_address(&socket.peer_addr()?);
+                Ok((Socket::Unix(socket), peer))
+            }
+        }
+    }
+}
+
+fn accepted_tcp(socket: TcpStream, peer: SocketAddr) -> (Socket, Address) {
+    // Fails only on a connection that is gone already, which reading from it will show.
+    let _set = socket.set_nodelay(true);
+    (Socket::Tcp(socket), Address::Tcp(peer))
+}
+
+/// Errors that the next `accept` will not meet again: the connection died while it was queued.
+pub(crate) fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+fn tcp_socket(address: SocketAddr, shared: bool) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.set_reuseport(shared)?;
@@ -121,11 +201,19 @@ fn tcp_socket(address: std::net::SocketAddr, shared: bool) -> io::Result<TcpSock
     Ok(socket)
 }
 
-fn tcp_listener(address: std::net::SocketAddr) -> io::Result<TcpListener> {
-    tcp_socket(address, true)?.listen(BACKLOG)
+fn tcp_listener(address: SocketAddr, settings: &ListenSettings) -> io::Result<TcpListener> {
+    tcp_socket(address, settings.queue_per_worker)?.listen(settings.backlog)
 }
 
-fn unix_listener(path: &Path) -> io::Result<UnixListener> {
+fn unix_listener(path: &Path, mode: Option<u32>) -> io::Result<UnixListener> {
+    let listener = unix_socket(path)?;
+    if let Some(mode) = mode {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    }
+    Ok(listener)
+}
+
+fn unix_socket(path: &Path) -> io::Result<UnixListener> {
     match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
             std::fs::remove_file(path)?;

@@ -51,9 +51,41 @@ impl Default for Http2Settings {
     }
 }
 
+/// How an address is listened on.
+#[derive(Clone, Debug)]
+pub struct ListenSettings {
+    /// Connections that may wait to be accepted; the system may have a lower limit. TCP only. Default 1,024.
+    pub backlog: u32,
+    /// Every worker gets a socket and a queue of its own, and the kernel spreads the connections (SO_REUSEPORT); else
+    /// all accept from one queue. TCP only. Default true.
+    pub queue_per_worker: bool,
+    /// Permission bits of a Unix socket's file. Default `None`: as the process's umask has it.
+    pub unix_mode: Option<u32>,
+}
+
+impl Default for ListenSettings {
+    fn default() -> Self {
+        Self { backlog: 1_024, queue_per_worker: true, unix_mode: None }
+    }
+}
+
+/// Which HTTP a server speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServerHttp {
+    /// What ALPN settles; without ALPN, what the first bytes of the connection say.
+    #[default]
+    Auto,
+    /// HTTP/1.1 only.
+    Http1,
+    /// HTTP/2 only.
+    Http2,
+}
+
 /// How a server treats its connections.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
+    /// Which HTTP is spoken. Default: either.
+    pub http: ServerHttp,
     /// HTTP/2 tuning.
     pub http2: Http2Settings,
     /// Streams a client may have open at once on one HTTP/2 connection. Default 1,024.
@@ -71,7 +103,17 @@ pub struct ServerSettings {
     pub http1_max_headers: usize,
     /// Bytes of an HTTP/1.1 response that may wait for the socket. Default 64 KiB.
     pub http1_send_buffer: usize,
-    /// Time for a whole request head, and for the first bytes of a connection. Default 15 s.
+    /// Bytes of an HTTP/1.1 request that are read and discarded when its answer is complete before it is, so that the
+    /// connection can be used again. Default 256 KiB; more closes the connection.
+    pub http1_discard_limit: u64,
+    /// How long a client may go on sending to a connection that is about to close: the rest of an HTTP/1.1 request
+    /// whose answer is complete, or its first bytes when a drain has begun. Default 1 s.
+    ///
+    /// The system resets a connection that is closed at once, and that can cost the client an answer which is already
+    /// on its way.
+    pub lingering_time: Duration,
+    /// Time for a whole request head (on HTTP/2 a header block with all its CONTINUATION frames), and for the first
+    /// bytes of a connection. Default 15 s.
     pub header_timeout: Duration,
     /// Time for a whole TLS handshake. Default 10 s.
     pub handshake_timeout: Duration,
@@ -90,6 +132,7 @@ pub struct ServerSettings {
 impl Default for ServerSettings {
     fn default() -> Self {
         Self {
+            http: ServerHttp::default(),
             http2: Http2Settings::default(),
             max_concurrent_streams: 1_024,
             max_pending_resets: 64,
@@ -97,6 +140,8 @@ impl Default for ServerSettings {
             http1_max_header_bytes: 64 << 10,
             http1_max_headers: 128,
             http1_send_buffer: 64 << 10,
+            http1_discard_limit: 256 << 10,
+            lingering_time: Duration::from_secs(1),
             header_timeout: Duration::from_secs(15),
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Some(Duration::from_secs(300)),
@@ -118,6 +163,17 @@ pub enum UpstreamHttp {
     Http1,
     /// What ALPN settles under TLS, of `h2` and `http/1.1`; HTTP/1.1 in cleartext.
     Auto,
+}
+
+/// Probes on a silent TCP connection (RFC 9293 section 3.8.4). `None` in a field: the system's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpKeepalive {
+    /// Silence before the first probe; whole seconds.
+    pub time: Option<Duration>,
+    /// Time between probes; whole seconds.
+    pub interval: Option<Duration>,
+    /// Probes without an answer after which the connection counts as dead.
+    pub probes: Option<u32>,
 }
 
 /// How one upstream endpoint is connected to.
@@ -143,6 +199,10 @@ pub struct EndpointSettings {
     pub max_requests_per_connection: Option<u64>,
     /// How long a connection without a request in flight is kept. Default 1 hour; `None` keeps it.
     pub idle_timeout: Option<Duration>,
+    /// Age from which a connection takes no more requests; it closes when those in flight are done. Default `None`.
+    pub max_connection_age: Option<Duration>,
+    /// TCP keep-alive probes. Default `None`: no probes.
+    pub tcp_keepalive: Option<TcpKeepalive>,
     /// Delay before the second connection attempt after a failure; doubles from there. Default 50 ms.
     pub backoff_base: Duration,
     /// The longest such delay. Default 5 s.
@@ -162,6 +222,8 @@ impl Default for EndpointSettings {
             max_concurrent_streams: None,
             max_requests_per_connection: None,
             idle_timeout: Some(Duration::from_secs(3_600)),
+            max_connection_age: None,
+            tcp_keepalive: None,
             backoff_base: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
         }

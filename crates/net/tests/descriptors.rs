@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use landbridge_net::{Address, Drain, Handler, Listener, RecvBody, Responder, Server, serve};
+use landbridge_net::{Address, Drain, Handler, ListenSettings, Listener, RecvBody, Responder, Server, serve};
 
 /// Set in the process whose limit is low.
 const MARK: &str = "LANDBRIDGE_FEW_DESCRIPTORS";
@@ -47,7 +47,7 @@ fn run_short_of_descriptors() {
     let server = Arc::new(Server::default());
     let listener = {
         let _inside = runtime.enter();
-        Listener::bind(&Address::Tcp(([127, 0, 0, 1], 0).into())).expect("a port")
+        Listener::bind(&Address::Tcp(([127, 0, 0, 1], 0).into()), &ListenSettings::default()).expect("a port")
     };
     let address = listener.local_address().tcp().expect("TCP");
     let drain = Drain::new();

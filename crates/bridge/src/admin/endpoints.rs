@@ -114,7 +114,9 @@ fn reset_counters(admin: &Admin, _: &Query<'_>) -> Result<AdminResponse, Refusal
 
 fn drain_listeners(_: &Admin, query: &Query<'_>) -> Result<AdminResponse, Refusal> {
     if query.has("skip_exit") {
-        return Err(Refusal::bad_request("skip_exit is not supported: a listener that drains stops listening"));
+        return Err(Refusal::bad_request(
+            "skip_exit is not supported: a listener that drains stops listening",
+        ));
     }
     let command = Command::DrainListeners { inbound_only: query.has("inboundonly") };
     Ok(AdminResponse::ok("OK\n").with(command))

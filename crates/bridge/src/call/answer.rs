@@ -1,7 +1,10 @@
 //! The answer to one call on its way to the caller.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use http::Response;
-use landbridge_net::{Frame, RecvBody, Responder, SendBody};
+use landbridge_net::{Frame, RecvBody, RecvError, Responder, SendBody};
 use landbridge_wire::output::Finish;
 use landbridge_wire::{End, Output, ResponseEvent, ResponseReader, ResponseWriter, RpcError};
 
@@ -55,6 +58,12 @@ impl<'a> Answer<'a> {
     /// What is taken down of the call.
     pub(crate) fn record(&mut self) -> &mut Record<'a> {
         &mut self.record
+    }
+
+    /// Takes down that the server's response broke off, and says what the call ends with. See [`server_gone`].
+    pub(crate) fn server_gone(&mut self, error: &RecvError, left: Option<Duration>) -> RpcError {
+        self.record.server_gone(error);
+        server_gone(error, left)
     }
 
     /// Ends the call with an error of our own.
@@ -123,7 +132,7 @@ impl<'a> Answer<'a> {
             match frame {
                 Some(Ok(Frame::Data(data))) => reader.push(data),
                 Some(Ok(Frame::Trailers(trailers))) => reader.trailers(trailers),
-                Some(Err(error)) => reader.fail(server_gone(&error, exchange.time_left(pace))),
+                Some(Err(error)) => reader.fail(self.server_gone(&error, exchange.time_left(pace))),
                 None => reader.end(),
             }
         }
@@ -137,9 +146,13 @@ impl<'a> Answer<'a> {
     /// Sends what is written.
     async fn send(&mut self) -> Result<(), CallerGone> {
         let Output { head, body, finish } = std::mem::take(&mut self.out);
+        self.record.sent(body.iter().map(Bytes::len).sum());
+        if let Some(Finish::Trailers(trailers)) = &finish {
+            self.record.trailers(trailers);
+        }
         if let Some(mut head) = head {
-            self.extra.apply(head.headers_mut());
-            self.record.status(head.status());
+            self.extra.apply(head.headers_mut(), &self.record);
+            self.record.answered(&head);
             let Way::Unanswered(responder) = std::mem::replace(&mut self.way, Way::Over) else {
                 return Err(CallerGone);
             };

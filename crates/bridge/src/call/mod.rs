@@ -25,7 +25,6 @@ pub(crate) use pace::{Overdue, Pace};
 pub(crate) use plan::Plan;
 
 use crate::cluster::Opened;
-use failure::server_gone;
 use plan::Exchange;
 use request::RequestSide;
 
@@ -87,16 +86,17 @@ async fn run(
     let OpenedCall { writer, reader: mut response_reader } =
         outbound::open(exchange.path.clone(), std::mem::take(&mut exchange.metadata), &exchange.target);
     let mut request = RequestSide::new(body, reader, writer, exchange.request_transcode());
-    let head = request.head(whole).await?;
+    let head = request.head(whole, pace).await?;
     let mut tried = 0;
     loop {
         tried += 1;
-        let opened = plan.cluster.open(&head, request.is_bare(), &plan.authority).await?;
+        let opened = plan.cluster.open(&head, request.is_bare(), &plan.authority).await;
+        let opened = opened.inspect_err(|unopened| answer.record().unopened(unopened))?;
         answer.record().sent_to(opened.address.clone());
         match attempt(plan, &exchange, &mut request, &mut response_reader, opened, answer, pace).await? {
             Attempt::Over => return Ok(()),
             Attempt::Unprocessed(_) if tried < MOST_TRIES && request.can_start_again() => {}
-            Attempt::Unprocessed(error) => return Err(server_gone(&error, exchange.time_left(pace))),
+            Attempt::Unprocessed(error) => return Err(answer.server_gone(&error, exchange.time_left(pace))),
         }
     }
 }
@@ -136,12 +136,12 @@ async fn attempt(
     let (head, body) = match response {
         Ok(response) => response.into_parts(),
         Err(error) if error.is_unprocessed() => return Ok(Attempt::Unprocessed(error)),
-        Err(error) => return Err(server_gone(&error, exchange.time_left(pace))),
+        Err(error) => return Err(answer.server_gone(&error, exchange.time_left(pace))),
     };
     answered.store(true, Ordering::Relaxed);
     pace.touch();
     answer.record().upstream_status(head.status);
-    reader.head(&Response::from_parts(head, ()), body.is_end_stream());
+    reader.head(Response::from_parts(head, ()), body.is_end_stream());
     let mut relaying = pin!(answer.relay(reader, body, exchange, plan, pace));
     loop {
         tokio::select! {

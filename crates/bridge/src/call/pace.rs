@@ -1,4 +1,4 @@
-//! The clock of one call: its deadlines, and how long it has been silent.
+//! The clock of one call: its deadlines, how long it has been silent, and how much it has carried.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,8 @@ use landbridge_wire::{Code, RpcError};
 pub(crate) struct Times {
     /// What the caller asked for, from the head on.
     pub(crate) caller: Option<Duration>,
+    /// The listener's `request_timeout`: from the head to the last byte of the request.
+    pub(crate) request: Option<Duration>,
     /// The route's `timeout`, from the half-close on.
     pub(crate) route: Option<Duration>,
     /// Silence, both ways.
@@ -24,6 +26,8 @@ pub(crate) struct Times {
 pub(crate) enum Overdue {
     /// The caller's own.
     Caller(Duration),
+    /// The listener's `request_timeout`.
+    Request(Duration),
     /// The route's `timeout`.
     Route(Duration),
     /// `stream_idle_timeout` or the route's `idle_timeout`.
@@ -37,6 +41,11 @@ impl From<Overdue> for RpcError {
         let message = match overdue {
             Overdue::Caller(limit) => {
                 format!("the call took longer than the {limit:?} that its caller gave it")
+            }
+            Overdue::Request(limit) => {
+                format!(
+                    "the request took longer than {limit:?} to arrive; see `request_timeout` of the listener"
+                )
             }
             Overdue::Route(limit) => {
                 format!(
@@ -58,13 +67,26 @@ pub(crate) struct Pace {
     started: Instant,
     /// Milliseconds after `started`.
     touched: AtomicU64,
+    /// The same, plus one; 0 as long as the request comes in.
+    received: AtomicU64,
     /// The same, plus one; 0 as long as the request goes on.
     half_closed: AtomicU64,
+    /// Content of the request so far.
+    bytes_received: AtomicU64,
+    /// Content of the response so far.
+    bytes_sent: AtomicU64,
 }
 
 impl Pace {
     pub(crate) fn new(started: Instant) -> Self {
-        Self { started, touched: AtomicU64::new(0), half_closed: AtomicU64::new(0) }
+        Self {
+            started,
+            touched: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            half_closed: AtomicU64::new(0),
+            bytes_received: AtomicU64::new(0),
+            bytes_sent: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -74,6 +96,36 @@ impl Pace {
     /// Something was sent or received.
     pub(crate) fn touch(&self) {
         self.touched.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Content came from the caller.
+    pub(crate) fn received(&self, bytes: usize) {
+        self.bytes_received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Content went to the caller.
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.bytes_sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// What was received of content.
+    pub(crate) fn bytes_received(&self) -> u64 {
+        self.bytes_received.load(Ordering::Relaxed)
+    }
+
+    /// What was sent of content.
+    pub(crate) fn bytes_sent(&self) -> u64 {
+        self.bytes_sent.load(Ordering::Relaxed)
+    }
+
+    /// The whole request was received.
+    pub(crate) fn request_ended(&self) {
+        self.received.store(self.now() + 1, Ordering::Relaxed);
+    }
+
+    /// How long the request took to arrive; none if it has not yet.
+    pub(crate) fn request_took(&self) -> Option<Duration> {
+        self.received.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_millis)
     }
 
     /// The whole request was sent on.
@@ -97,6 +149,9 @@ impl Pace {
             }
             if let Some(most) = times.most {
                 limit(most, Overdue::Most(most));
+            }
+            if let (Some(request), None) = (times.request, self.request_took()) {
+                limit(request, Overdue::Request(request));
             }
             if let Some(idle) = times.idle {
                 limit(milliseconds(&self.touched).saturating_add(idle), Overdue::Idle(idle));
@@ -149,6 +204,16 @@ mod tests {
             let overdue = first(&pace, times).await;
             assert!(format!("{overdue:?}").starts_with(expected), "{overdue:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_time_for_the_request_ends_with_the_request() {
+        let pace = Pace::new(Instant::now());
+        let times = Times { request: SHORT, most: Some(Duration::from_millis(50)), ..Times::default() };
+        assert!(matches!(first(&pace, times).await, Overdue::Request(_)));
+        let pace = Pace::new(Instant::now());
+        pace.request_ended();
+        assert!(matches!(first(&pace, times).await, Overdue::Most(_)));
     }
 
     #[tokio::test]

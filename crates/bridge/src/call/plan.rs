@@ -30,6 +30,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) schemas: &'a Arc<SchemaCache>,
     pub(crate) forward: &'a Forward,
     pub(crate) timeout: RouteTimeout,
+    pub(crate) request_timeout: Option<Duration>,
     /// The authority that the server is to see.
     pub(crate) authority: AuthorityChoice,
     /// The path that the server is to see.
@@ -71,7 +72,15 @@ impl Plan<'_> {
             (Some(rule), Some(timeout)) => (Some(clamp(rule, timeout)), None),
             (_, caller) => (caller, route),
         };
-        Times { caller, route, idle: self.forward.idle_timeout, most: self.forward.max_stream_duration }
+        // The cluster's limit and the route's hold both.
+        let most = [self.forward.max_stream_duration, self.cluster.max_stream_duration()];
+        Times {
+            caller,
+            request: self.request_timeout,
+            route,
+            idle: self.forward.idle_timeout,
+            most: most.into_iter().flatten().min(),
+        }
     }
 
     /// Decides how the call is made.

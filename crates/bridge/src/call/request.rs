@@ -64,7 +64,7 @@ impl RequestSide {
     ///
     /// # Errors
     /// What is wrong with the request.
-    pub(crate) async fn head(&mut self, whole: bool) -> Result<Request<()>, RpcError> {
+    pub(crate) async fn head(&mut self, whole: bool, pace: &Pace) -> Result<Request<()>, RpcError> {
         if !whole {
             self.writer.flush(&mut self.out);
         }
@@ -75,7 +75,7 @@ impl RequestSide {
                     return Ok(head);
                 }
             }
-            self.step().await?;
+            self.step(pace).await?;
         }
     }
 
@@ -118,7 +118,7 @@ impl RequestSide {
                 pace.half_close();
                 return Ok(());
             }
-            self.step().await?;
+            self.step(pace).await?;
             pace.touch();
         }
     }
@@ -129,9 +129,12 @@ impl RequestSide {
     }
 
     /// Takes the next frame from the caller.
-    async fn step(&mut self) -> Result<(), RpcError> {
+    async fn step(&mut self, pace: &Pace) -> Result<(), RpcError> {
         match self.body.frame().await {
-            Some(Ok(Frame::Data(data))) => self.reader.push(data)?,
+            Some(Ok(Frame::Data(data))) => {
+                pace.received(data.len());
+                self.reader.push(data)?;
+            }
             Some(Ok(Frame::Trailers(_))) | None => self.reader.end()?,
             Some(Err(error)) => return Err(request_cut(&error)),
         }
@@ -144,6 +147,7 @@ impl RequestSide {
                 RequestEvent::HalfClose => {
                     self.writer.half_close(&mut self.out)?;
                     self.half_closed = true;
+                    pace.request_ended();
                 }
             }
         }

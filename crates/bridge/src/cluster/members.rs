@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::uri::Authority;
 use landbridge_net::{
     Address, Endpoint, EndpointConfig, EndpointSettings, HostPort, Resolution, ResolveMode, ResolveSettings,
-    Resolver, SystemLookup, UpstreamHttp,
+    Resolver, SystemLookup, TcpKeepalive, UpstreamHttp,
 };
 use tokio::sync::watch;
 
 use super::SharedCluster;
-use crate::stats::Host;
 use crate::config::{self, Discovery, DnsFamily, EndpointAddress, UpstreamHttpVersion};
+use crate::stats::Host;
 
 /// One endpoint that calls can go to.
 #[derive(Clone, Debug)]
@@ -224,6 +224,10 @@ fn hosts(members: &[Member]) -> Vec<Host> {
     members.iter().map(host).collect()
 }
 
+fn keepalive(keepalive: config::TcpKeepalive) -> TcpKeepalive {
+    TcpKeepalive { time: keepalive.time, interval: keepalive.interval, probes: keepalive.probes }
+}
+
 fn settings(config: &config::Cluster) -> EndpointSettings {
     let mut settings = EndpointSettings {
         connect_timeout: config.connect_timeout,
@@ -231,6 +235,8 @@ fn settings(config: &config::Cluster) -> EndpointSettings {
         max_pending: config.circuit_breakers.max_pending_requests as usize,
         idle_timeout: config.http.idle_timeout,
         max_requests_per_connection: config.http.max_requests_per_connection.map(u64::from),
+        max_connection_age: config.http.max_connection_duration,
+        tcp_keepalive: config.tcp_keepalive.map(keepalive),
         ..EndpointSettings::default()
     };
     let http2 = match &config.http.version {

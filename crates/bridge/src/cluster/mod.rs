@@ -5,12 +5,14 @@ mod members;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 use http::Request;
 use http::uri::{Authority, Uri};
 use landbridge_net::{Address, ClientTls, OpenError, ResponseFuture, SendBody};
 use landbridge_wire::{Accepted, Code, Compression, RpcError};
 
+use crate::access_log::Trouble;
 use crate::config::{self, ClusterId};
 use crate::schemas::SchemaCache;
 use crate::stats::Stats;
@@ -66,6 +68,22 @@ pub(crate) struct Opened {
     pub(crate) in_flight: InFlight,
 }
 
+/// Why a request went to no endpoint: no server has seen it.
+#[derive(Debug)]
+pub(crate) struct Unopened {
+    /// What its caller is told.
+    pub(crate) error: RpcError,
+    pub(crate) trouble: Trouble,
+    /// Why there is no connection, where one was tried.
+    pub(crate) reason: Option<String>,
+}
+
+impl From<Unopened> for RpcError {
+    fn from(unopened: Unopened) -> Self {
+        unopened.error
+    }
+}
+
 /// A call's place among those in flight.
 #[derive(Debug)]
 pub(crate) struct InFlight(Arc<SharedCluster>);
@@ -113,6 +131,11 @@ impl Cluster {
         &self.shared.config.name
     }
 
+    /// How long a call to it may take.
+    pub(crate) fn max_stream_duration(&self) -> Option<Duration> {
+        self.shared.config.http.max_stream_duration
+    }
+
     /// Whether its connections are under TLS.
     pub(crate) fn is_tls(&self) -> bool {
         self.shared.tls.is_some()
@@ -146,7 +169,7 @@ impl Cluster {
         head: &Request<()>,
         bare: bool,
         authority: &AuthorityChoice,
-    ) -> Result<Opened, RpcError> {
+    ) -> Result<Opened, Unopened> {
         let in_flight = self.take_place()?;
         let members = self.members.current();
         let mut last = None;
@@ -157,19 +180,25 @@ impl Cluster {
                     return Ok(Opened { response, send, address, in_flight });
                 }
                 Err(error @ OpenError::Invalid { .. }) => {
-                    return Err(RpcError::new(Code::Internal, format!("cluster {}: {error}", self.name())));
+                    let message = format!("cluster {}: {error}", self.name());
+                    let error = RpcError::new(Code::Internal, message);
+                    return Err(Unopened { error, trouble: Trouble::CallerBroke, reason: None });
                 }
-                Err(error) => last = Some(error.to_string()),
+                Err(error) => last = Some(error),
             }
         }
-        let problem = last
-            .or_else(|| self.members.problem())
-            .unwrap_or_else(|| "it has no healthy endpoint".to_owned());
-        Err(RpcError::new(Code::Unavailable, format!("cluster {} cannot be reached: {problem}", self.name())))
+        let (trouble, reason) = match last {
+            Some(error @ OpenError::Overflow { .. }) => (Trouble::Overflow, Some(error.to_string())),
+            Some(error) => (Trouble::Unreachable, Some(error.to_string())),
+            None => (Trouble::NoEndpoint, self.members.problem()),
+        };
+        let problem = reason.as_deref().unwrap_or("it has no healthy endpoint");
+        let message = format!("cluster {} cannot be reached: {problem}", self.name());
+        Err(Unopened { error: RpcError::new(Code::Unavailable, message), trouble, reason })
     }
 
     /// A place among the calls in flight, of which the circuit breaker allows only so many.
-    fn take_place(&self) -> Result<InFlight, RpcError> {
+    fn take_place(&self) -> Result<InFlight, Unopened> {
         let most = u64::from(self.shared.config.circuit_breakers.max_requests);
         let place = InFlight(Arc::clone(&self.shared));
         if self.shared.in_flight.fetch_add(1, Ordering::Relaxed) < most {
@@ -179,7 +208,8 @@ impl Cluster {
             "cluster {} has {most} calls in flight, which is its limit; see `circuit_breakers.thresholds.max_requests`",
             self.name()
         );
-        Err(RpcError::new(Code::Unavailable, message))
+        let error = RpcError::new(Code::Unavailable, message);
+        Err(Unopened { error, trouble: Trouble::Overflow, reason: None })
     }
 
     async fn open_at(

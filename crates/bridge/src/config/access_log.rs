@@ -33,7 +33,7 @@ pub enum AccessLogSink {
 /// What an access log line is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessLogFormat {
-    /// Text, with the line end it has itself.
+    /// Text, with the line end it has itself. Values are escaped as in a JSON string, so none can forge a line.
     Text(Format),
     /// One JSON object a line.
     Json(Vec<(String, JsonFormat)>),

@@ -1,5 +1,7 @@
 //! Envoy's format strings: text with `%OPERATORS%`, in access logs and in headers to add.
 
+use std::fmt::Write as _;
+
 use http::{HeaderName, HeaderValue};
 
 use super::reader::{At, Read};
@@ -9,6 +11,15 @@ use super::reader::{At, Read};
 pub struct Format {
     text: String,
     pieces: Vec<Piece>,
+}
+
+/// How values are written between the text of a format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quoting {
+    /// As they are.
+    Plain,
+    /// With quotes, backslashes and control characters escaped as in a JSON string.
+    Escaped,
 }
 
 /// A part of a [`Format`].
@@ -121,6 +132,33 @@ impl FieldName {
     }
 }
 
+impl HeaderChoice {
+    /// The headers among the two.
+    pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        [Some(&self.name), self.otherwise.as_ref()].into_iter().flatten().filter_map(|field| match field {
+            FieldName::Header(name) => Some(name),
+            FieldName::Method | FieldName::Path | FieldName::Authority | FieldName::Scheme => None,
+        })
+    }
+}
+
+impl Operator {
+    /// Whether its values are numbers.
+    #[must_use]
+    pub fn is_number(&self) -> bool {
+        matches!(
+            self,
+            Self::ResponseCode
+                | Self::GrpcStatus { number: true }
+                | Self::Duration
+                | Self::RequestDuration
+                | Self::ResponseDuration
+                | Self::BytesReceived
+                | Self::BytesSent
+        )
+    }
+}
+
 /// The operators without an argument.
 const PLAIN: &[(&str, Operator)] = &[
     ("START_TIME", Operator::StartTime(None)),
@@ -170,8 +208,16 @@ impl Format {
         }
     }
 
+    /// What it names, in order.
+    pub fn operators(&self) -> impl Iterator<Item = &Operator> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Text(_) => None,
+            Piece::Value { operator, .. } => Some(operator),
+        })
+    }
+
     /// Appends the format to `out`; `write` writes the value of an operator and says whether there was one.
-    pub fn render(&self, out: &mut String, mut write: impl FnMut(&Operator, &mut String) -> bool) {
+    pub fn render(&self, out: &mut String, quoting: Quoting, write: impl Fn(&Operator, &mut String) -> bool) {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
@@ -184,6 +230,9 @@ impl Format {
                     let end = max_chars.and_then(|max| out[start..].char_indices().nth(max));
                     if let Some((end, _)) = end {
                         out.truncate(start + end);
+                    }
+                    if quoting == Quoting::Escaped {
+                        escape_from(out, start);
                     }
                 }
             }
@@ -206,7 +255,7 @@ impl Format {
         }
     }
 
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut pieces: Vec<Piece> = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -231,6 +280,30 @@ impl Format {
         }
         let text = text.to_owned();
         Ok(Self { text, pieces })
+    }
+}
+
+/// Escapes what stands from `start` on.
+fn escape_from(out: &mut String, start: usize) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    if out[start..].bytes().all(is_plain) {
+        return;
+    }
+    let raw = out.split_off(start);
+    for character in raw.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            // The last two end a line in the eyes of some readers.
+            control if control.is_control() || matches!(control, '\u{2028}' | '\u{2029}') => {
+                // Writing to a `String` cannot fail.
+                _ = write!(out, "\\u{:04x}", u32::from(control));
+            }
+            other => out.push(other),
+        }
     }
 }
 
@@ -259,7 +332,12 @@ fn parse_value(text: &str) -> Result<(Piece, &str), String> {
 
 fn operator(name: &str, argument: Option<&str>) -> Result<Operator, String> {
     match (name, argument) {
-        ("START_TIME", Some(format)) => return Ok(Operator::StartTime(Some(format.to_owned()))),
+        ("START_TIME", Some(format)) => {
+            // What can be written for one moment can be for all.
+            let written = jiff::fmt::strtime::format(format, jiff::Timestamp::UNIX_EPOCH);
+            written.map_err(|_| format!("`{format}` is no format of a time in the letters of strftime"))?;
+            return Ok(Operator::StartTime(Some(format.to_owned())));
+        }
         ("REQ", Some(headers)) => return Ok(Operator::RequestHeader(header_choice(headers)?)),
         ("RESP", Some(headers)) => return Ok(Operator::ResponseHeader(header_choice(headers)?)),
         ("TRAILER", Some(headers)) => return Ok(Operator::ResponseTrailer(header_choice(headers)?)),
@@ -289,7 +367,7 @@ mod tests {
 
     fn rendered(format: &str) -> String {
         let mut out = String::new();
-        Format::parse(format).unwrap().render(&mut out, |operator, out| match operator {
+        Format::parse(format).unwrap().render(&mut out, Quoting::Plain, |operator, out| match operator {
             Operator::Protocol => {
                 out.push_str("HTTP/2");
                 true
@@ -326,9 +404,17 @@ mod tests {
 
     #[test]
     fn a_wrong_format_is_refused() {
-        for wrong in
-            ["%", "%PROTOCOL", "%REQ(a", "%REQ(a b)%", "%NOPE%", "%PROTOCOL:x%", "%PROTOCOL(x)%", "%REQ%"]
-        {
+        for wrong in [
+            "%",
+            "%PROTOCOL",
+            "%REQ(a",
+            "%REQ(a b)%",
+            "%NOPE%",
+            "%PROTOCOL:x%",
+            "%PROTOCOL(x)%",
+            "%REQ%",
+            "%START_TIME(%Q%!)%",
+        ] {
             assert!(Format::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -49,6 +49,12 @@ pub struct HeaderChanges {
 }
 
 impl HeaderChanges {
+    /// Whether there is nothing to change.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.request.is_empty() && self.response.is_empty()
+    }
+
     /// Reads the four `*_headers_to_*` fields of a message. Removals come before additions, as in Envoy.
     pub(super) fn read(message: &Message<'_, '_>) -> Read<Self> {
         let request_remove = message.list("request_headers_to_remove", read_removal);

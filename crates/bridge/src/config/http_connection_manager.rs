@@ -23,10 +23,10 @@ pub struct HttpConnectionManager {
     pub routes: RouteTable,
     /// What is translated.
     pub filters: HttpFilters,
-    /// How long a stream may be silent, for what answers itself; forwarding routes have their own. Default 5 min;
-    /// `None`: for ever.
+    /// How long a stream may be silent. Default 5 min; `None`: for ever. Routes have it handed down (see
+    /// [`Forward::idle_timeout`](super::Forward::idle_timeout)); what a route answers by itself is never silent.
     pub stream_idle_timeout: Option<Duration>,
-    /// From the first byte of a request to its last. Default `None`: no limit.
+    /// From the head of a request to its last byte. Default `None`: no limit.
     pub request_timeout: Option<Duration>,
     /// From the first byte of a head to its last. Default 10 s, where Envoy has no limit; `None`: no limit.
     pub request_headers_timeout: Option<Duration>,
@@ -42,7 +42,8 @@ pub struct HttpConnectionManager {
     pub max_request_headers_bytes: u32,
     /// HTTP/2 settings.
     pub http2: Http2Settings,
-    /// The address of the client's connection is the client's own, and goes into `x-forwarded-for`. Default false.
+    /// The address of the client's connection is the client's own: it is added to `x-forwarded-for`, and
+    /// `x-forwarded-proto` says how the client connected. Default false.
     pub use_remote_address: bool,
     /// How many proxies in front are trusted to have added to `x-forwarded-for`. Default 0.
     pub xff_num_trusted_hops: u32,
@@ -50,9 +51,11 @@ pub struct HttpConnectionManager {
     pub server_header: ServerHeader,
     /// Adds `x-request-id` to requests that lack one. Default false, where Envoy has true.
     pub generate_request_id: bool,
-    /// Between the two GOAWAY frames of a connection that drains. Default 5 s.
+    /// Between the two GOAWAY frames of a connection that drains. Default 5 s. Without effect: the second frame follows
+    /// once the client has answered a PING sent with the first, so no request can cross it.
     pub drain_timeout: Duration,
-    /// How long a closed connection may take to read what was sent. Default 1 s; `None`: closed at once.
+    /// How long a closed connection may take to read what was sent. Default 1 s; `None`: closed at once. Without effect:
+    /// a connection is closed once what it was sent has left.
     pub delayed_close_timeout: Option<Duration>,
     /// Access logs.
     pub access_logs: Vec<AccessLog>,

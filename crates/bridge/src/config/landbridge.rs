@@ -64,9 +64,14 @@ pub enum UpstreamCodec {
 pub struct CompressionSettings {
     /// Messages with fewer bytes stay as they are (`min_bytes`). Default 1024.
     pub min_bytes: usize,
-    /// Encodings for clients, best first; the first that the client accepts is used (`responses`). Default all four.
+    /// What messages for clients may be compressed with, where the bridge writes them anew anyway because their codec
+    /// changes (`responses`). Of the client's own list the first that is among these is used. Default all four.
+    ///
+    /// A message that passes as it is keeps the compression it has; the client has said that it takes it.
     pub responses: Vec<Encoding>,
-    /// Encodings for what is sent upstream and came uncompressed, best first (`requests`). Default none.
+    /// The same for messages to the server, best first (`requests`): those whose codec changes, and those under a
+    /// compression that the server has not said it takes. The first of these that it has said it takes is used. Default
+    /// none: such messages go uncompressed.
     pub requests: Vec<Encoding>,
 }
 

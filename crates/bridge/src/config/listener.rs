@@ -25,9 +25,10 @@ pub struct Listener {
     pub handshake_timeout: Option<Duration>,
     /// HTTP and routes.
     pub http: HttpConnectionManager,
-    /// Bytes buffered per connection before reading stops. Default 1 MiB.
+    /// Bytes buffered per connection before reading stops. Default 1 MiB. Shown, and without effect: what is held of a
+    /// connection is bounded by the windows of HTTP/2 and by the largest message.
     pub buffer_limit_bytes: u32,
-    /// Every worker has a socket of its own (`enable_reuse_port`). Default true.
+    /// Every worker has a socket of its own (`enable_reuse_port`); else all accept from one. Default true.
     pub reuse_port: bool,
     /// Connections the system may hold before they are accepted. `None`: our default.
     pub backlog: Option<u32>,

@@ -40,7 +40,7 @@ pub use cluster::{
 };
 pub use data_source::DataSource;
 pub use error::{ConfigError, ConfigErrors};
-pub use format::{FieldName, Format, HeaderChoice, Operator, Piece};
+pub use format::{FieldName, Format, HeaderChoice, Operator, Piece, Quoting};
 pub use headers::{AppendAction, HeaderChange, HeaderChanges};
 pub use http_connection_manager::{Codec, HttpConnectionManager, ServerHeader};
 pub use http_filters::HttpFilters;

@@ -3,8 +3,9 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::cors::Cors;
-use super::facts::Facts;
-use crate::config::{AppendAction, HeaderChange, ServerHeader};
+use super::facts::{Facts, Moment};
+use super::record::Record;
+use crate::config::{AppendAction, Format, HeaderChange, ServerHeader};
 
 /// Removes what only a proxy in front of the server may say.
 pub(super) fn strip_untrusted(headers: &mut HeaderMap) {
@@ -15,15 +16,19 @@ pub(super) fn strip_untrusted(headers: &mut HeaderMap) {
     }
 }
 
-/// Applies the changes of a route, in their order.
-pub(super) fn change(changes: &[HeaderChange], headers: &mut HeaderMap, facts: &Facts<'_>) {
+/// Applies the changes of a route to a request, in their order.
+pub(super) fn change_request(changes: &[HeaderChange], headers: &mut HeaderMap, facts: &Facts<'_>) {
+    change(changes, headers, |value, headers| facts.render(value, Moment::Request(headers)));
+}
+
+fn change(changes: &[HeaderChange], headers: &mut HeaderMap, text: impl Fn(&Format, &HeaderMap) -> String) {
     for change in changes {
         match change {
             HeaderChange::Remove(name) => {
                 headers.remove(name);
             }
             HeaderChange::Set { name, value, action, keep_empty } => {
-                let text = facts.render(value, headers);
+                let text = text(value, headers);
                 // What a value names may hold bytes that no header can; then there is nothing to set.
                 let Ok(value) = HeaderValue::from_str(&text) else { continue };
                 if value.is_empty() && !keep_empty {
@@ -55,13 +60,11 @@ pub(crate) struct ResponseHeaders<'a> {
     pub(super) changes: &'a [HeaderChange],
     pub(super) cors: Option<Cors<'a>>,
     pub(super) server: &'a ServerHeader,
-    /// There whenever there are changes.
-    pub(super) facts: Option<Facts<'a>>,
 }
 
 impl ResponseHeaders<'_> {
-    /// Adds it.
-    pub(crate) fn apply(&self, headers: &mut HeaderMap) {
+    /// Adds it. The record has the facts whenever there are changes.
+    pub(crate) fn apply(&self, headers: &mut HeaderMap, record: &Record<'_>) {
         match self.server {
             ServerHeader::PassThrough => {}
             ServerHeader::Overwrite(name) => {
@@ -71,8 +74,8 @@ impl ResponseHeaders<'_> {
                 headers.entry(header::SERVER).or_insert_with(|| name.clone());
             }
         }
-        if let Some(facts) = &self.facts {
-            change(self.changes, headers, facts);
+        if let Some(facts) = record.facts() {
+            change(self.changes, headers, |value, headers| facts.render(value, Moment::Response(headers)));
         }
         if let Some(cors) = &self.cors {
             cors.expose(headers);

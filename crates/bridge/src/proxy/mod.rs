@@ -1,5 +1,6 @@
 //! The requests of one listener: route, accept, carry.
 
+mod caller;
 mod cors;
 mod facts;
 mod headers;
@@ -15,6 +16,7 @@ use landbridge_net::{Handler, RecvBody, Responder};
 use landbridge_wire::inbound::{self, Refusal};
 use landbridge_wire::{Code, Finish, Limits, Protocol, RpcError};
 
+use crate::access_log::{AccessLog, NamedHeaders};
 use crate::call::{Answer, Pace, Plan, carry};
 use crate::cluster::{AuthorityChoice, Cluster};
 use crate::config::{Action, DirectResponse, Forward, HostRewrite, Listener, Route, RouteRequest, Target};
@@ -33,6 +35,9 @@ pub(crate) struct Proxy {
     pub(crate) clusters: Arc<[Cluster]>,
     pub(crate) schemas: Arc<Schemas>,
     pub(crate) stats: Arc<WorkerStats>,
+    /// None where requests are not logged.
+    pub(crate) log: Option<Arc<AccessLog>>,
+    pub(crate) named: Arc<NamedHeaders>,
     /// The listener's place in the file.
     pub(crate) place: usize,
 }
@@ -42,34 +47,65 @@ struct Routed<'a> {
     route: &'a Route,
     forward: &'a Forward,
     target: &'a Target,
+    pace: &'a Pace,
     record: Record<'a>,
 }
 
 impl Handler for Proxy {
     async fn handle(&self, request: Request<RecvBody>, respond: Responder) {
-        let mut record = Record::new(&self.stats, &self.stats.listeners[self.place], Instant::now());
+        let pace = Pace::new(Instant::now());
+        let http = &self.stats.listeners[self.place];
+        let mut record = Record::new(&self.stats, http, &pace, self.log.as_deref());
         let (head, body) = request.into_parts();
-        let head = Request::from_parts(head, ());
+        let mut head = Request::from_parts(head, ());
+        headers::strip_untrusted(head.headers_mut());
+        let connection = respond.connection();
+        let (peer, tls) = (connection.peer(), connection.tls().is_some());
+        let client = caller::identify(&self.listener.http, peer, tls, head.headers_mut());
         let route = self.route(&head);
         let cors = route.and_then(|route| Cors::of(route.cors.as_deref(), head.headers()));
-        if let Some(preflight) = cors.as_ref().and_then(|cors| cors.preflight(head.method(), head.headers()))
-        {
-            record.status(preflight.status());
-            return respond.respond_full(preflight, Bytes::new(), None);
-        }
         let target = match route.map(|route| &route.action) {
             Some(Action::Forward(forward)) => Some(forward.targets.pick(fastrand::u64(..))),
             _ => None,
         };
-        let extra = self.response_headers(&head, route, target, cors, &respond);
+        if self.log.is_some() || route.is_some_and(|route| !route.headers.is_empty()) {
+            let cluster = target.map_or("", |target| self.clusters[target.cluster.index()].name());
+            let connection = Arc::clone(respond.connection());
+            let name = route.map_or("", |route| route.name.as_str());
+            record.know(Facts::new(&head, connection, client, name, cluster, &self.named));
+        }
+        if let Some(preflight) = cors.as_ref().and_then(|cors| cors.preflight(head.method(), head.headers()))
+        {
+            record.answered(&preflight);
+            return respond.respond_full(preflight, Bytes::new(), None);
+        }
+        let extra = ResponseHeaders {
+            changes: route.map_or(&[], |route| &route.headers.response),
+            cors,
+            server: &self.listener.http.server_header,
+        };
+        // Over HTTP/1.1 `net` has counted them.
+        let most = self.listener.http.max_headers_count as usize;
+        if head.headers().len() > most {
+            record.refused();
+            let message = format!("the request has more than {most} headers; see `max_headers_count`");
+            let error = RpcError::new(Code::ResourceExhausted, message);
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return refuse(head, error, status, extra, respond, record).await;
+        }
         match (route, route.map(|route| &route.action), target) {
             (Some(route), Some(Action::Forward(forward)), Some(target)) => {
                 record.routed(self.stats.cluster(target.cluster));
-                let routed = Routed { route, forward, target, record };
+                let routed = Routed { route, forward, target, pace: &pace, record };
                 self.forward(routed, head, body, extra, respond).await;
             }
             (_, Some(Action::Respond(direct)), _) => respond_directly(direct, &extra, respond, record),
-            _ => refuse_unrouted(head, extra, respond, record).await,
+            _ => {
+                record.unrouted();
+                let message = format!("no route leads to {} at this host", head.uri().path());
+                let error = RpcError::new(Code::Unimplemented, message);
+                refuse(head, error, StatusCode::NOT_FOUND, extra, respond, record).await;
+            }
         }
     }
 }
@@ -91,30 +127,6 @@ impl Proxy {
         })
     }
 
-    fn response_headers<'a>(
-        &'a self,
-        head: &Request<()>,
-        route: Option<&'a Route>,
-        target: Option<&'a Target>,
-        cors: Option<Cors<'a>>,
-        respond: &Responder,
-    ) -> ResponseHeaders<'a> {
-        let changes = route.map(|route| &route.headers);
-        let changed =
-            changes.is_some_and(|changes| !(changes.request.is_empty() && changes.response.is_empty()));
-        let facts = changed.then(|| {
-            let cluster = target.map_or("", |target| self.clusters[target.cluster.index()].name());
-            let connection = Arc::clone(respond.connection());
-            Facts::new(head, connection, route.map_or("", |route| route.name.as_str()), cluster)
-        });
-        ResponseHeaders {
-            changes: changes.map_or(&[], |changes| &changes.response),
-            cors,
-            server: &self.listener.http.server_header,
-            facts,
-        }
-    }
-
     async fn forward(
         &self,
         routed: Routed<'_>,
@@ -123,21 +135,21 @@ impl Proxy {
         extra: ResponseHeaders<'_>,
         respond: Responder,
     ) {
-        let Routed { route, forward, target, mut record } = routed;
+        let Routed { route, forward, target, pace, mut record } = routed;
         let settings = &target.settings;
         let authority = authority(&head);
-        headers::strip_untrusted(head.headers_mut());
-        if let Some(facts) = &extra.facts {
-            headers::change(&route.headers.request, head.headers_mut(), facts);
+        if !route.headers.request.is_empty()
+            && let Some(facts) = record.facts()
+        {
+            headers::change_request(&route.headers.request, head.headers_mut(), facts);
+            record.changed(head.headers());
         }
         let limits = Limits { max_message_bytes: settings.max_message_bytes };
-        let inbound::Accepted { call, reader, writer } = match inbound::accept(head, limits)
-        {
+        let inbound::Accepted { call, reader, writer } = match inbound::accept(head, limits) {
             Ok(accepted) => accepted,
             Err(refusal) => return send_refusal(*refusal, &extra, respond, record),
         };
         record.call(call.protocol, call.path.clone());
-        let pace = Pace::new(record.started());
         let mut answer = Answer::new(respond, writer, extra, record);
         if let Some(error) = self.not_served(call.protocol) {
             return answer.fail(error).await;
@@ -160,10 +172,11 @@ impl Proxy {
             known: schemas.known_method(path.path()),
             forward,
             timeout: target.timeout,
+            request_timeout: self.listener.http.request_timeout,
             authority: chosen_authority(forward, authority),
             path,
         };
-        carry(&plan, call, reader, body, &mut answer, &pace).await;
+        carry(&plan, call, reader, body, &mut answer, pace).await;
     }
 
     /// The filters of the file decide what is translated.
@@ -221,48 +234,47 @@ fn respond_directly(
             Bytes::new()
         }
     };
-    extra.apply(head.headers_mut());
-    record.status(head.status());
+    extra.apply(head.headers_mut(), &record);
+    record.answered(&head);
+    record.sent(body.len());
     respond.respond_full(head, body, None);
 }
 
-/// No route: an error in the caller's protocol, and a bare 404 for those who speak none.
-async fn refuse_unrouted(
+/// An error in the caller's protocol, and a bare status for those who speak none.
+async fn refuse(
     head: Request<()>,
+    error: RpcError,
+    status: StatusCode,
     extra: ResponseHeaders<'_>,
     respond: Responder,
     mut record: Record<'_>,
 ) {
-    record.unrouted();
-    let message = format!("no route leads to {} at this host", head.uri().path());
     match inbound::accept(head, Limits::default()) {
         Ok(accepted) => {
             record.call(accepted.call.protocol, accepted.call.path);
             let mut answer = Answer::new(respond, accepted.writer, extra, record);
-            answer.method_is_unknown();
-            answer.fail(RpcError::new(Code::Unimplemented, message)).await;
+            if status == StatusCode::NOT_FOUND {
+                answer.method_is_unknown();
+            }
+            answer.fail(error).await;
         }
         Err(refusal) if refusal.protocol.is_some() => send_refusal(*refusal, &extra, respond, record),
         Err(_) => {
             let mut head = Response::new(());
-            *head.status_mut() = StatusCode::NOT_FOUND;
-            extra.apply(head.headers_mut());
-            record.status(head.status());
+            *head.status_mut() = status;
+            extra.apply(head.headers_mut(), &record);
+            record.answered(&head);
             respond.respond_full(head, Bytes::new(), None);
         }
     }
 }
 
-fn send_refusal(
-    refusal: Refusal,
-    extra: &ResponseHeaders<'_>,
-    respond: Responder,
-    mut record: Record<'_>,
-) {
+fn send_refusal(refusal: Refusal, extra: &ResponseHeaders<'_>, respond: Responder, mut record: Record<'_>) {
     tracing::debug!(error = %refusal.error, "request refused");
     let Some(mut head) = refusal.output.head else { return };
-    extra.apply(head.headers_mut());
-    record.status(head.status());
+    record.refused();
+    extra.apply(head.headers_mut(), &record);
+    record.answered(&head);
     let trailers = match refusal.output.finish {
         Some(Finish::Trailers(trailers)) => Some(trailers),
         Some(Finish::Body) | None => None,

@@ -120,7 +120,7 @@ impl Stream {
             match response.await {
                 Ok(response) => {
                     let (head, body) = response.into_parts();
-                    self.reader.head(&Response::from_parts(head, ()), body.is_end_stream());
+                    self.reader.head(Response::from_parts(head, ()), body.is_end_stream());
                     self.body = Some(body);
                 }
                 Err(error) => self.reader.fail(RpcError::new(Code::Unavailable, error.to_string())),

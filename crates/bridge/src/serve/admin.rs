@@ -8,7 +8,7 @@ use landbridge_net::{Address, Drain, Handler, Listener, RecvBody, Responder, Ser
 use tokio::sync::{Mutex, mpsc};
 
 use super::StartError;
-use super::listener::address_of;
+use super::listener::listening;
 use crate::admin::{Admin, Command};
 use crate::config;
 
@@ -24,16 +24,22 @@ impl AdminServer {
     ///
     /// # Errors
     /// The address is taken, or the system gives no thread or file.
-    pub(super) fn start(config: &config::Admin, admin: Admin, path: Option<&Path>) -> Result<Self, StartError> {
+    pub(super) fn start(
+        config: &config::Admin,
+        admin: Admin,
+        path: Option<&Path>,
+    ) -> Result<Self, StartError> {
         let system = |what: &'static str| move |source| StartError::System { what, source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(system("the admin server cannot be started"))?;
         let entered = runtime.enter();
-        let listener = Listener::bind(&address_of(&config.address))?;
+        let (address, settings) = listening(&config.address);
+        let listener = Listener::bind(&address, &settings)?;
         drop(entered);
         let address = listener.local_address().clone();
         if let Some(path) = path {
-            std::fs::write(path, address.to_string()).map_err(system("the admin address cannot be written"))?;
+            std::fs::write(path, address.to_string())
+                .map_err(system("the admin address cannot be written"))?;
         }
         let (sender, commands) = mpsc::channel(16);
         let answers = Answers { admin: Arc::new(admin), commands: sender };

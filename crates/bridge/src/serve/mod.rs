@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use landbridge_net::{Address, ListenError};
 
+use crate::access_log::{AccessLogs, OpenLogError};
 use crate::admin::{Admin, Command, Launch, LogLevels, Phase, ServerState};
 use crate::cluster::SharedCluster;
 use crate::config::Bootstrap;
@@ -53,6 +54,9 @@ pub enum StartError {
     /// A descriptor set cannot be used.
     #[error(transparent)]
     Schema(#[from] SchemaSetupError),
+    /// An access log cannot be written.
+    #[error(transparent)]
+    AccessLog(#[from] OpenLogError),
     /// The system gives no thread, descriptor or file.
     #[error("{what}: {source}")]
     System {
@@ -80,6 +84,7 @@ pub struct Bridge {
     state: Arc<ServerState>,
     workers: Vec<Worker>,
     admin: Option<AdminServer>,
+    logs: AccessLogs,
     drain_time: Duration,
 }
 
@@ -105,6 +110,7 @@ impl Bridge {
             listener.set_address(address.clone());
         }
         prepared.insert(0, first);
+        let logs = AccessLogs::open(&shared.bootstrap.listeners, shared.stats.access_log())?;
         state.set_listeners(shared.listeners.iter().filter_map(RunningListener::bound).collect());
 
         let admin = match &shared.bootstrap.admin {
@@ -122,9 +128,10 @@ impl Bridge {
 
         let (serving, served) = mpsc::channel();
         let drain_time = options.drain_time;
-        let mut bridge = Self { shared, state, workers: Vec::new(), admin, drain_time };
+        let mut bridge = Self { shared, state, workers: Vec::new(), admin, logs, drain_time };
         for (index, prepared) in prepared.into_iter().enumerate() {
-            match prepared.start(index, Arc::clone(&bridge.shared), serving.clone()) {
+            let logs = bridge.logs.of_listeners().to_vec();
+            match prepared.start(index, Arc::clone(&bridge.shared), logs, serving.clone()) {
                 Ok(worker) => bridge.workers.push(worker),
                 Err(source) => {
                     bridge.abort();
@@ -192,9 +199,11 @@ impl Bridge {
         }
     }
 
-    /// Waits until all workers have left, after [`leave`](Self::leave) or [`abort`](Self::abort).
+    /// Waits until all workers have left and the access logs are written, after [`leave`](Self::leave) or [`abort`](Self::abort).
     pub fn join(self) {
         self.workers.into_iter().for_each(Worker::join);
+        // Nobody adds to them any more.
+        self.logs.finish();
     }
 }
 
@@ -204,8 +213,7 @@ impl Shared {
         let schemas = Arc::new(Schemas::load(&bootstrap)?);
         let stats = Arc::new(Stats::new(&bootstrap, workers.get()));
         let clusters = bootstrap.clusters_with_ids().map(|(id, cluster)| {
-            let loaded =
-                SharedCluster::load(id, cluster.clone(), schemas.of_cluster(id), Arc::clone(&stats));
+            let loaded = SharedCluster::load(id, cluster.clone(), schemas.of_cluster(id), Arc::clone(&stats));
             loaded.map(Arc::new).map_err(tls(format!("cluster {}", cluster.name)))
         });
         let clusters = clusters.collect::<Result<_, _>>()?;

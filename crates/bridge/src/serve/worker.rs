@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use landbridge_net::{Address, ListenError, Listener, serve};
+use landbridge_net::{Address, ListenError, ListenSettings, Listener, serve};
 use tokio::runtime::Runtime;
 
 use super::Shared;
+use crate::access_log::AccessLog;
 use crate::cluster::Cluster;
 use crate::proxy::Proxy;
 
@@ -26,12 +27,12 @@ impl Prepared {
     /// # Errors
     /// An address that is taken or not this machine's.
     pub(super) fn binding(
-        addresses: impl IntoIterator<Item = Address>,
+        wanted: impl IntoIterator<Item = (Address, ListenSettings)>,
     ) -> io::Result<Result<Self, ListenError>> {
         let runtime = runtime()?;
         let entered = runtime.enter();
-        let listeners =
-            addresses.into_iter().map(|address| Listener::bind(&address)).collect::<Result<_, _>>();
+        let bound = wanted.into_iter().map(|(address, settings)| Listener::bind(&address, &settings));
+        let listeners = bound.collect::<Result<_, _>>();
         drop(entered);
         Ok(listeners.map(|listeners| Self { runtime, listeners }))
     }
@@ -55,12 +56,13 @@ impl Prepared {
         self,
         index: usize,
         shared: Arc<Shared>,
+        logs: Vec<Option<Arc<AccessLog>>>,
         serving: mpsc::Sender<()>,
     ) -> io::Result<Worker> {
         let Self { runtime, listeners } = self;
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || runtime.block_on(run(index, shared, listeners, serving)))?;
+            .spawn(move || runtime.block_on(run(index, shared, listeners, logs, serving)))?;
         Ok(Worker { thread })
     }
 }
@@ -83,13 +85,21 @@ impl Worker {
     }
 }
 
-async fn run(index: usize, shared: Arc<Shared>, listeners: Vec<Listener>, serving: mpsc::Sender<()>) {
+async fn run(
+    index: usize,
+    shared: Arc<Shared>,
+    listeners: Vec<Listener>,
+    logs: Vec<Option<Arc<AccessLog>>>,
+    serving: mpsc::Sender<()>,
+) {
     let clusters: Arc<[Cluster]> =
         shared.clusters.iter().map(|cluster| Cluster::start(Arc::clone(cluster), index)).collect();
     for cluster in clusters.iter() {
         cluster.resolved().await;
     }
-    for (place, (listener, running)) in listeners.into_iter().zip(&shared.listeners).enumerate() {
+    for (place, ((listener, log), running)) in
+        listeners.into_iter().zip(logs).zip(&shared.listeners).enumerate()
+    {
         let server = Arc::new(running.server());
         shared.stats.attach_server(place, Arc::clone(&server.stats));
         let proxy = Proxy {
@@ -97,6 +107,8 @@ async fn run(index: usize, shared: Arc<Shared>, listeners: Vec<Listener>, servin
             clusters: Arc::clone(&clusters),
             schemas: Arc::clone(&shared.schemas),
             stats: shared.stats.worker(index),
+            log,
+            named: running.named(),
             place,
         };
         tokio::spawn(serve(listener, server, proxy, running.drain().clone()));

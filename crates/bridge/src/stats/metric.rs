@@ -40,6 +40,11 @@ impl Gauge {
         self.0.fetch_sub(1, Relaxed);
     }
 
+    /// So many more, or less where it is negative. Says how many there are then.
+    pub fn add(&self, amount: i64) -> i64 {
+        self.0.fetch_add(amount, Relaxed).wrapping_add(amount)
+    }
+
     /// The number now.
     #[must_use]
     pub fn value(&self) -> i64 {

@@ -5,6 +5,7 @@
 //! layer; its counters are attached here and read with the others. Nothing about a request is looked up by name
 //! but its method ([`calls`]).
 
+mod access_log;
 pub mod calls;
 mod cluster;
 mod history;
@@ -24,6 +25,7 @@ use landbridge_net::ServerStats;
 
 use crate::config::{Bootstrap, ClusterId, ListenAddress};
 
+pub use access_log::AccessLogStats;
 pub use calls::Calls;
 pub use cluster::ClusterStats;
 pub use hosts::Host;
@@ -43,6 +45,7 @@ pub struct Stats {
     listeners: Vec<ListenerScopes>,
     clusters: Vec<Scope>,
     workers: Vec<Arc<WorkerStats>>,
+    access_log: Arc<AccessLogStats>,
     attached: Mutex<Attached>,
     baseline: Mutex<Baseline>,
 }
@@ -108,6 +111,7 @@ impl Stats {
             listeners: listener_scopes.collect(),
             clusters: config.clusters().iter().map(|cluster| Scope::cluster(&cluster.stat_name)).collect(),
             workers: (0..workers.max(1)).map(|_| Arc::new(worker())).collect(),
+            access_log: Arc::default(),
             attached: Mutex::new(Attached {
                 servers: config.listeners.iter().map(|_| Vec::new()).collect(),
                 hosts: config.clusters().iter().map(|_| Hosts::default()).collect(),
@@ -126,6 +130,12 @@ impl Stats {
     #[must_use]
     pub fn worker(&self, index: usize) -> Arc<WorkerStats> {
         Arc::clone(&self.workers[index % self.workers.len()])
+    }
+
+    /// What is counted of access logs.
+    #[must_use]
+    pub fn access_log(&self) -> &Arc<AccessLogStats> {
+        &self.access_log
     }
 
     /// Adds the connection counters of a listener's server; one call for each worker's.
@@ -172,6 +182,7 @@ impl Stats {
             }
             worker.calls.sample(&mut snapshot);
         }
+        self.access_log.sample(&mut snapshot);
         let mut attached = self.attached();
         for (servers, scopes) in attached.servers.iter().zip(&self.listeners) {
             network::sample_servers(servers, &scopes.http, &scopes.listener, &mut snapshot);

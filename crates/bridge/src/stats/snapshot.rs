@@ -80,6 +80,20 @@ impl Scope {
         Self { prefix: "server.".to_owned(), family: "envoy_server_", labels: Vec::new() }
     }
 
+    /// `filesystem.*`: writing access logs.
+    pub(super) fn filesystem() -> Self {
+        Self { prefix: "filesystem.".to_owned(), family: "envoy_filesystem_", labels: Vec::new() }
+    }
+
+    /// `landbridge.access_log.*`.
+    pub(super) fn access_log() -> Self {
+        Self {
+            prefix: "landbridge.access_log.".to_owned(),
+            family: "landbridge_access_log_",
+            labels: Vec::new(),
+        }
+    }
+
     fn family_of(&self, name: &str) -> String {
         format!("{}{}", self.family, prometheus_name(name))
     }

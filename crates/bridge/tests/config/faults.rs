@@ -362,13 +362,35 @@ const SEED: &[Case] = &[
         &[
             "line 37, column 52: static_resources.clusters[0].metadata.filter_metadata.landbridge.max_message_bytes: must be a whole number from 1 to 4294967295",
             "line 37, column 74: static_resources.clusters[0].metadata.filter_metadata.landbridge.protocol: not supported; supported: grpc, connect, grpc_web",
-            "line 37, column 90: static_resources.clusters[0].metadata.filter_metadata.landbridge.reflexion: unknown or unsupported field; did you mean `reflection`; supported here: codec, compression, cors, descriptor_set, get_without_schema, max_message_bytes, protocol, reflection, stream_timeout",
+            "line 37, column 90: static_resources.clusters[0].metadata.filter_metadata.landbridge.reflexion: unknown or unsupported field; did you mean `reflection`; supported here: codec, compression, cors, descriptor_set, get_without_schema, max_message_bytes, max_response_bytes, protocol, reflection, stream_timeout",
             "line 37, column 134: static_resources.clusters[0].metadata.filter_metadata.landbridge.compression.responses[0]: not supported; supported: gzip, br, zstd, deflate",
         ],
     ),
 ];
 
 const EVERY_FIELD: &[Case] = &[
+    (
+        "respect_dns_ttl: false",
+        "respect_dns_ttl: true",
+        &[
+            "static_resources.clusters[0].respect_dns_ttl: only `false` is supported: the system's resolver does not tell how long an answer is good; set `dns_refresh_rate`",
+        ],
+    ),
+    (
+        "{ auto_sni: false, auto_san_validation: false }",
+        "{ auto_sni: true, auto_san_validation: true }",
+        &[
+            "OPTIONS.upstream_http_protocol_options.auto_sni: only `false` is supported: connections of a cluster are shared by calls to all authorities; give the name in `sni` of the cluster's `transport_socket`, and `auto_sni_san_validation` to check it",
+            "OPTIONS.upstream_http_protocol_options.auto_san_validation: only `false` is supported: connections of a cluster are shared by calls to all authorities; give the name in `sni` of the cluster's `transport_socket`, and `auto_sni_san_validation` to check it",
+        ],
+    ),
+    (
+        "inline_string: \"%PROTOCOL%\\n\"",
+        "inline_string: \"%START_TIME(%!)%\\n\"",
+        &[
+            "HCM.access_log[1].typed_config.log_format.text_format_source.inline_string: `%!` is no format of a time in the letters of strftime",
+        ],
+    ),
     (
         "address: 127.0.0.1, port_value: 0",
         "address: 127.0.0.1, port_value: 0, named_port: http",
@@ -399,7 +421,7 @@ const EVERY_FIELD: &[Case] = &[
         &[
             "HCM.route_config.virtual_hosts[0].routes[1].route.weighted_clusters.clusters[1].name: there is no cluster `users_b`; there are: users_a",
             "HCM.route_config.virtual_hosts[0].routes[3].route.cluster: there is no cluster `users_b`; there are: users_a",
-            "static_resources.clusters[1]: a second cluster named `users_a`; the first is on line 191",
+            "static_resources.clusters[1]: a second cluster named `users_a`; the first is on line 192",
             "static_resources.clusters[1].load_assignment.cluster_name: must be the name of the cluster, `users_a`",
         ],
     ),

@@ -210,6 +210,7 @@ fn settings_of_a_route_go_before_those_of_its_cluster() {
         assert_eq!(settings.protocol, UpstreamProtocol::Connect);
         assert_eq!(settings.codec, UpstreamCodec::Json);
         assert_eq!(settings.max_message_bytes, 1 << 20);
+        assert_eq!(settings.max_response_bytes, 2 << 20);
         assert_eq!(settings.compression.min_bytes, 64);
         assert_eq!(settings.compression.responses, [Encoding::Zstd, Encoding::Gzip]);
         assert_eq!(settings.compression.requests, [Encoding::Br]);
@@ -280,7 +281,7 @@ fn cluster() {
     let [a, b] = full.clusters() else { panic!("two clusters") };
     assert_eq!((a.name.as_str(), a.stat_name.as_str()), ("users_a", "users"));
     assert_eq!(a.connect_timeout, secs(1));
-    let dns = DnsSettings { refresh_rate: secs(1), respect_ttl: true, family: DnsFamily::V4Only };
+    let dns = DnsSettings { refresh_rate: secs(1), family: DnsFamily::V4Only };
     assert_eq!(a.discovery, Discovery::LogicalDns(dns));
     let choices = NonZeroU32::new(3).unwrap();
     assert_eq!(a.load_balancing, LoadBalancing::LeastRequest { choices });
@@ -324,7 +325,6 @@ fn upstream_tls_and_http() {
     assert_eq!(a.http.max_connection_duration, Some(secs(60)));
     assert_eq!(a.http.max_stream_duration, Some(secs(20)));
     assert_eq!(a.http.max_requests_per_connection, Some(10));
-    assert!(a.http.auto_sni && a.http.auto_san_validation);
     let roots = FULL.replace("{ trusted_ca: { filename: ca.pem } }", "{ system_root_certs: {} }");
     let roots = load(&roots);
     let validation = roots.clusters()[0].tls.as_ref().unwrap().validation.as_ref().unwrap();

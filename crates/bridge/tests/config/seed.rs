@@ -55,11 +55,7 @@ fn the_seed_file_means_what_it_means_to_envoy() {
     let cluster = bootstrap.cluster(target.cluster);
     assert_eq!(cluster.name, "service_0");
     assert_eq!(cluster.connect_timeout, Duration::from_millis(250));
-    let dns = DnsSettings {
-        refresh_rate: Duration::from_secs(5),
-        respect_ttl: false,
-        family: DnsFamily::V6Preferred,
-    };
+    let dns = DnsSettings { refresh_rate: Duration::from_secs(5), family: DnsFamily::V6Preferred };
     assert_eq!(cluster.discovery, Discovery::StrictDns(dns));
     assert_eq!(cluster.load_balancing, LoadBalancing::RoundRobin);
     let [endpoint] = cluster.endpoints.as_slice() else { panic!("one endpoint") };

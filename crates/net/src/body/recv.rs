@@ -134,7 +134,7 @@ impl RecvBody {
             Hold::Stream(stream) => stream.explain(error),
             Hold::Lease(lease) => lease.explain(error),
             Hold::Client(departure) => {
-                departure.happened();
+                departure.of_client();
                 error
             }
             Hold::Nothing => error,
@@ -146,11 +146,18 @@ impl RecvBody {
 
 impl Drop for RecvBody {
     fn drop(&mut self) {
-        // Dropping h2's half alone would leave the stream open for as long as somebody sends.
-        if let Hold::Stream(stream) = &self.hold
-            && !self.is_end_stream()
-        {
-            stream.cancel();
+        if self.is_end_stream() {
+            return;
+        }
+        match &self.hold {
+            // Dropping h2's half alone would leave the stream open for as long as somebody sends.
+            Hold::Stream(stream) => stream.cancel(),
+            Hold::Client(departure) => {
+                if let Source::Http1(content) = std::mem::replace(&mut self.source, Source::Ended) {
+                    departure.of_handler(content);
+                }
+            }
+            Hold::Lease(_) | Hold::Nothing => {}
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::address::Address;
 use crate::server::Server;
+use crate::server::unread::Unread;
 use crate::tls::TlsInfo;
 
 /// Which HTTP a connection speaks.
@@ -29,6 +30,10 @@ pub struct Connection {
     opened: Instant,
     retiring: AtomicBool,
     requests: AtomicU64,
+    /// The number of the request whose head has begun to arrive, on HTTP/1.1.
+    head_begun: AtomicU64,
+    /// What the handler of the last request has not read, on HTTP/1.1.
+    pub(super) unread: Unread,
     active: AtomicUsize,
     /// Milliseconds from `opened` to when the last request in flight ended.
     idle_since: AtomicU64,
@@ -56,6 +61,8 @@ impl Connection {
             opened: Instant::now(),
             retiring: AtomicBool::new(false),
             requests: AtomicU64::new(0),
+            head_begun: AtomicU64::new(0),
+            unread: Unread::default(),
             active: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
             early_resets: AtomicU64::new(0),
@@ -104,6 +111,18 @@ impl Connection {
     /// Whether it has had as many requests as it may have.
     pub(super) fn is_used_up(&self) -> bool {
         self.server.settings.max_requests_per_connection.is_some_and(|most| self.requests() >= most)
+    }
+
+    /// Bytes have come on HTTP/1.1. What comes between two requests begins a head.
+    pub(super) fn received_something(&self) {
+        if self.active() == 0 && !self.unread.is_present() {
+            self.head_begun.store(self.requests() + 1, Relaxed);
+        }
+    }
+
+    /// The number of the HTTP/1.1 request whose head has begun to arrive and is not complete.
+    pub(super) fn open_head(&self) -> Option<u64> {
+        Some(self.head_begun.load(Relaxed)).filter(|begun| *begun > self.requests())
     }
 
     pub(super) fn active(&self) -> usize {

@@ -9,7 +9,7 @@ use crate::server::connection::HttpVersion;
 use crate::transport::Transport;
 
 /// What every HTTP/2 client sends first (RFC 9113 section 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Reads no more than it takes to tell, and leaves the transport as if nothing had been read. However the preface is
 /// cut into packets, it is recognized; the caller bounds the time. `None`: the client closed without a word.

@@ -18,13 +18,14 @@ use hyper_util::rt::TokioIo;
 
 use crate::body::{Hold, RecvBody};
 use crate::chunk::Chunk;
-use crate::drain::Drain;
+use crate::drain::{Drain, DrainPhase};
 use crate::error::text_of;
 use crate::handoff::{Broken, Consumer, Producer, handoff};
 use crate::server::Handler;
 use crate::server::connection::{Connection, InFlight};
 use crate::server::lifecycle::{Directive, Lifecycle};
 use crate::server::responder::Responder;
+use crate::server::unread::Lingering;
 use crate::transport::Transport;
 
 /// Serves the connection until it is over. Dropped, it cuts the connection.
@@ -35,16 +36,18 @@ pub(super) async fn serve<H: Handler>(
     drain: Drain,
 ) {
     let server = Arc::clone(&connection.server);
-    let mut lifecycle = Lifecycle::new(Arc::clone(&connection), Arc::clone(transport.meter()), drain);
-    let service = service_fn(|request| exchange(handler.clone(), request, Arc::clone(&connection)));
+    let mut lifecycle = Lifecycle::new(Arc::clone(&connection), drain.clone());
+    let io = TokioIo::new(Lingering::new(transport, Arc::clone(&connection)));
+    let service = service_fn(|request| exchange(handler.clone(), request, Arc::clone(&connection), &drain));
     let mut http1 = pin!(
         hyper::server::conn::http1::Builder::new()
             .max_header_size(server.settings.http1_max_header_bytes)
             .max_headers(server.settings.http1_max_headers)
             // The lifecycle keeps the time.
             .header_read_timeout(None)
-            .serve_connection(TokioIo::new(transport), service)
+            .serve_connection(io, service)
     );
+    let mut closing = false;
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(over) = http1.as_mut().poll(cx) {
@@ -56,8 +59,14 @@ pub(super) async fn serve<H: Handler>(
                 }
                 return Poll::Ready(());
             }
+            let answered = connection.active() == 0 && !closing;
+            if answered && connection.unread.poll_discard(cx, server.settings.lingering_time).is_ready() {
+                closing = true;
+                http1.as_mut().graceful_shutdown();
+                continue;
+            }
             // After the protocol, which may just have read the beginning of a head.
-            match lifecycle.poll(cx) {
+            match lifecycle.poll(cx, connection.open_head()) {
                 Directive::Serve => return Poll::Pending,
                 Directive::Retire => http1.as_mut().graceful_shutdown(),
                 Directive::Cut => return Poll::Ready(()),
@@ -72,6 +81,7 @@ async fn exchange<H: Handler>(
     handler: H,
     request: Request<Incoming>,
     connection: Arc<Connection>,
+    drain: &Drain,
 ) -> Result<Response<AnswerBody>, Broken> {
     if request.method() == Method::CONNECT {
         // A tunnel is not ours to give, and hyper would make one of any 2xx.
@@ -86,7 +96,12 @@ async fn exchange<H: Handler>(
     let limit = connection.server.settings.http1_send_buffer;
     let responder = Responder::http1(Slot { shared: Arc::clone(&shared), limit }, connection);
 
-    let departure = Departure { shared: Arc::clone(&shared) };
+    let departure = Departure {
+        connection: Arc::clone(&place.in_flight.connection),
+        shared: Arc::clone(&shared),
+        driver: poll_fn(|cx| Poll::Ready(cx.waker().clone())).await,
+        awaited: request.headers().contains_key(header::EXPECT),
+    };
     let request = request.map(|body| RecvBody::http1(body, Hold::Client(departure)));
     let mut work = Some(Box::pin(async move { handler.handle(request, responder).await }));
     let answer = poll_fn(|cx| {
@@ -100,7 +115,10 @@ async fn exchange<H: Handler>(
     .await;
     match answer {
         Answer::Given(mut head, consumer) => {
-            if place.in_flight.connection.is_used_up() {
+            let connection = &place.in_flight.connection;
+            // hyper says so itself once it was told, which for a request that came just now is too late.
+            let leaving = drain.phase() != DrainPhase::Running;
+            if leaving || connection.is_used_up() || connection.unread.is_too_much() {
                 head.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             let task = work.map(|work| tokio::spawn(work_on(work, shared)).abort_handle());
@@ -289,15 +307,27 @@ impl Answer {
     }
 }
 
-/// Tells a request's handler that the client is gone, when its content cannot be received whole. hyper itself would
-/// let the handler go on, for a client that might still read.
+/// The two ways in which a request's content ends before its end.
 #[derive(Debug)]
 pub(crate) struct Departure {
+    connection: Arc<Connection>,
     shared: Arc<Mutex<Answer>>,
+    /// Wakes the connection.
+    driver: Waker,
+    /// The client may wait to be told to send the content.
+    awaited: bool,
 }
 
 impl Departure {
-    pub(crate) fn happened(self) {
+    /// The handler lets go of it. The connection takes over.
+    pub(crate) fn of_handler(&self, content: Incoming) {
+        self.connection.unread.leave(content, self.awaited, &self.connection.server.settings);
+        self.driver.wake_by_ref();
+    }
+
+    /// The client is gone: it cannot be received whole, and the handler is told. hyper itself would let the handler go
+    /// on, for a client that might still read.
+    pub(crate) fn of_client(self) {
         let mut shared = lock(&self.shared);
         if let Answer::Awaited(waker) | Answer::Taken(waker) = &mut *shared {
             let waker = waker.take();

@@ -14,8 +14,10 @@ use crate::body::{Hold, RecvBody};
 use crate::chunk::Chunk;
 use crate::drain::Drain;
 use crate::h2_stream::{H2SendHalf, Outcome};
+use crate::header_block::HeaderBlocks;
 use crate::keepalive::Keepalive;
 use crate::server::connection::Connection;
+use crate::server::detect::PREFACE;
 use crate::server::lifecycle::{Directive, Lifecycle};
 use crate::server::responder::{Responder, ServerStream};
 use crate::server::{Handler, ServerSettings};
@@ -30,7 +32,7 @@ pub(super) async fn serve<H: Handler>(
 ) {
     let server = Arc::clone(&connection.server);
     let meter = Arc::clone(transport.meter());
-    let io = BatchedIo::new(transport);
+    let io = BatchedIo::following(transport, HeaderBlocks::after_preface(PREFACE.len()));
 
     let mut handshake = pin!(builder(&server.settings).handshake::<_, Chunk>(io.clone()));
     let handshake = poll_fn(|cx| {
@@ -53,42 +55,50 @@ pub(super) async fn serve<H: Handler>(
         }
     };
 
-    let mut lifecycle = Lifecycle::new(Arc::clone(&connection), Arc::clone(&meter), drain);
+    let mut lifecycle = Lifecycle::new(Arc::clone(&connection), drain);
     let mut keepalive = Keepalive::new(&server.settings.http2, h2.ping_pong(), meter);
     let mut calmed = false;
     poll_fn(|cx| {
-        match lifecycle.poll(cx) {
-            Directive::Serve => {}
-            Directive::Retire => h2.graceful_shutdown(),
-            Directive::Cut => return Poll::Ready(()),
-        }
-        if !calmed && connection.is_reset_flood() {
-            calmed = true;
-            server.stats.protocol_errors.increment();
-            tracing::debug!(peer = %connection.peer(), "the client resets most of its streams: closing");
-            h2.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-        }
         loop {
-            match h2.poll_accept(cx) {
-                Poll::Ready(Some(Ok((request, respond)))) => begin(request, respond, &connection, &handler),
-                Poll::Ready(Some(Err(error))) => {
-                    if !error.is_io() {
-                        server.stats.protocol_errors.increment();
-                    }
-                    tracing::debug!(peer = %connection.peer(), %error, "HTTP/2 connection failed");
-                    return Poll::Ready(());
-                }
-                Poll::Ready(None) => return Poll::Ready(()),
-                Poll::Pending => break,
+            let head = io.open_header_block();
+            match lifecycle.poll(cx, head) {
+                Directive::Serve => {}
+                Directive::Retire => h2.graceful_shutdown(),
+                Directive::Cut => return Poll::Ready(()),
             }
-        }
-        if keepalive.as_mut().is_some_and(|keepalive| keepalive.poll_dead(cx).is_ready()) {
-            server.stats.timeouts.increment();
-            return Poll::Ready(());
-        }
-        match io.poll_send(cx) {
-            Poll::Ready(Err(_broken)) => Poll::Ready(()),
-            _ => Poll::Pending,
+            if !calmed && connection.is_reset_flood() {
+                calmed = true;
+                server.stats.protocol_errors.increment();
+                tracing::debug!(peer = %connection.peer(), "the client resets most of its streams: closing");
+                h2.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            }
+            loop {
+                match h2.poll_accept(cx) {
+                    Poll::Ready(Some(Ok((request, respond)))) => {
+                        begin(request, respond, &connection, &handler)
+                    }
+                    Poll::Ready(Some(Err(error))) => {
+                        if !error.is_io() {
+                            server.stats.protocol_errors.increment();
+                        }
+                        tracing::debug!(peer = %connection.peer(), %error, "HTTP/2 connection failed");
+                        return Poll::Ready(());
+                    }
+                    Poll::Ready(None) => return Poll::Ready(()),
+                    Poll::Pending => break,
+                }
+            }
+            if keepalive.as_mut().is_some_and(|keepalive| keepalive.poll_dead(cx).is_ready()) {
+                server.stats.timeouts.increment();
+                return Poll::Ready(());
+            }
+            if let Poll::Ready(Err(_broken)) = io.poll_send(cx) {
+                return Poll::Ready(());
+            }
+            // The clock of a head that has begun or ended just now is still to be set.
+            if io.open_header_block() == head {
+                return Poll::Pending;
+            }
         }
     })
     .await;
@@ -143,7 +153,8 @@ fn accept_expectation(headers: &mut http::HeaderMap<HeaderValue>, respond: &mut 
 /// Runs the handler until it is done or the client is gone; then the handler is dropped where it stands.
 async fn run<H: Handler>(handler: H, request: Request<RecvBody>, stream: Arc<ServerStream>) {
     let responder = Responder::http2(Arc::clone(&stream));
-    let mut work = pin!(handler.handle(request, responder));
+    // On the heap: tokio moves a task's own future several times, and handlers can be large.
+    let mut work = Box::pin(handler.handle(request, responder));
     poll_fn(|cx| match work.as_mut().poll(cx) {
         Poll::Ready(()) => Poll::Ready(()),
         Poll::Pending => stream.half().poll_lost(cx),

@@ -8,8 +8,7 @@ use std::task::Context;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::drain::{Drain, DrainPhase};
-use crate::server::connection::{Connection, HttpVersion};
-use crate::transport::Meter;
+use crate::server::connection::Connection;
 
 /// What a connection has to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +23,10 @@ pub(super) enum Directive {
 
 /// Watches one connection from inside its driver, which polls it along with the protocol.
 ///
-/// A poll that finds nothing to do costs two loads and no clock: the one timer is set to the nearest deadline there
+/// A poll that finds nothing to do costs a few loads and no clock: the one timer is set to the nearest deadline there
 /// could be, and only when it fires are the real ones worked out.
 pub(super) struct Lifecycle {
     connection: Arc<Connection>,
-    meter: Arc<Meter>,
     drain: Drain,
     /// Wakes the task at each step of the drain; polled once, after that `drain` itself is looked at.
     draining: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -36,27 +34,20 @@ pub(super) struct Lifecycle {
     listening: bool,
     timer: Pin<Box<Sleep>>,
     retired: Option<Instant>,
-    head: HeadWatch,
-}
-
-/// Sees HTTP/1.1 request heads that have begun and not ended.
-#[derive(Debug, Default)]
-struct HeadWatch {
-    requests: u64,
-    received: u64,
-    since: Option<Instant>,
+    /// Which head is on its way, and since when.
+    head: Option<(u64, Instant)>,
 }
 
 impl Lifecycle {
-    pub(super) fn new(connection: Arc<Connection>, meter: Arc<Meter>, drain: Drain) -> Self {
+    pub(super) fn new(connection: Arc<Connection>, drain: Drain) -> Self {
         let draining = Box::pin(drain.reached(DrainPhase::Draining));
         let aborting = Box::pin(drain.reached(DrainPhase::Aborting));
         let timer = Box::pin(sleep_until(connection.opened()));
-        let head = HeadWatch::default();
-        Self { connection, meter, drain, draining, aborting, listening: false, timer, retired: None, head }
+        Self { connection, drain, draining, aborting, listening: false, timer, retired: None, head: None }
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Directive {
+    /// `head` is the number of the one that has begun to arrive and is not complete.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, head: Option<u64>) -> Directive {
         if !self.listening {
             self.listening = true;
             let _registered = (self.draining.as_mut().poll(cx), self.aborting.as_mut().poll(cx));
@@ -65,9 +56,7 @@ impl Lifecycle {
         if phase == DrainPhase::Aborting {
             return Directive::Cut;
         }
-        if self.connection.http() == HttpVersion::Http1 {
-            self.watch_head();
-        }
+        self.watch(head);
         let mut directive = Directive::Serve;
         if self.retired.is_none() && (phase == DrainPhase::Draining || self.connection.is_used_up()) {
             directive = self.retire(Instant::now());
@@ -90,7 +79,9 @@ impl Lifecycle {
     fn retire(&mut self, now: Instant) -> Directive {
         self.retired = Some(now);
         self.connection.retire();
-        self.timer.as_mut().reset(now + self.connection.server.settings.connection_grace);
+        let grace = now + self.connection.server.settings.connection_grace;
+        let deadline = self.next_deadline(now).unwrap_or(grace);
+        self.timer.as_mut().reset(deadline);
         Directive::Retire
     }
 
@@ -98,7 +89,7 @@ impl Lifecycle {
     fn examine(&mut self, now: Instant) -> Directive {
         let server = Arc::clone(&self.connection.server);
         let settings = &server.settings;
-        if self.head.since.is_some_and(|since| now >= since + settings.header_timeout) {
+        if self.head.is_some_and(|(_, since)| now >= since + settings.header_timeout) {
             server.stats.timeouts.increment();
             return Directive::Cut;
         }
@@ -111,14 +102,14 @@ impl Lifecycle {
         }
         let aged = settings.max_connection_age.is_some_and(|age| now >= self.connection.opened() + age);
         let idle = self.connection.active() == 0
-            && self.head.since.is_none()
+            && self.head.is_none()
             && settings.idle_timeout.is_some_and(|idle| now >= self.connection.idle_since() + idle);
         if aged || idle { self.retire(now) } else { Directive::Serve }
     }
 
     fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let settings = &self.connection.server.settings;
-        let head = self.head.since.map(|since| since + settings.header_timeout);
+        let head = self.head.map(|(_, since)| since + settings.header_timeout);
         if let Some(retired) = self.retired {
             return head.into_iter().chain([retired + settings.connection_grace]).min();
         }
@@ -132,18 +123,15 @@ impl Lifecycle {
         [head, age, idle].into_iter().flatten().min().map(|deadline| deadline.max(soonest))
     }
 
-    fn watch_head(&mut self) {
-        let requests = self.connection.requests();
-        let received = self.meter.received();
-        if self.connection.active() > 0 || requests != self.head.requests {
-            self.head = HeadWatch { requests, received, since: None };
-        } else if received != self.head.received && self.head.since.is_none() {
-            let now = Instant::now();
-            let deadline = now + self.connection.server.settings.header_timeout;
-            self.head.since = Some(now);
-            if deadline < self.timer.deadline() {
-                self.timer.as_mut().reset(deadline);
-            }
+    fn watch(&mut self, head: Option<u64>) {
+        if head == self.head.map(|(number, _)| number) {
+            return;
+        }
+        let now = Instant::now();
+        self.head = head.map(|number| (number, now));
+        let deadline = now + self.connection.server.settings.header_timeout;
+        if self.head.is_some() && deadline < self.timer.deadline() {
+            self.timer.as_mut().reset(deadline);
         }
     }
 }

@@ -6,9 +6,9 @@ mod h1;
 mod h2;
 mod lifecycle;
 mod responder;
+mod unread;
 
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use http::Request;
 use crate::address::Address;
 use crate::body::RecvBody;
 use crate::drain::{Drain, DrainPhase, Held};
-use crate::listen::Listener;
-use crate::settings::ServerSettings;
+use crate::listen::{Listener, concerns_one_connection};
+use crate::settings::{ServerHttp, ServerSettings};
 use crate::stats::{Counter, Gauge, ServerStats};
 use crate::tls::{ALPN_H2, ALPN_HTTP1, ServerTls, TlsInfo};
 use crate::transport::{Meter, Socket, Transport};
@@ -55,8 +55,9 @@ pub struct Server {
 /// How long accepting rests when the system has no descriptors or memory left.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
-/// Accepts and serves until `drain` begins. Connections run in tasks of their own on the current runtime and may
-/// outlive this call: [`Drain::finished`] waits for them. Dropping the call stops accepting and leaves them be.
+/// Accepts and serves until `drain` begins; who waits in the queue by then is served, too. Connections run in tasks of
+/// their own on the current runtime and may outlive this call: [`Drain::finished`] waits for them. Dropping the call
+/// stops accepting and leaves them be.
 pub async fn serve<H: Handler>(listener: Listener, server: Arc<Server>, handler: H, drain: Drain) {
     let held = drain.hold();
     let mut draining = std::pin::pin!(drain.reached(DrainPhase::Draining));
@@ -79,14 +80,18 @@ pub async fn serve<H: Handler>(listener: Listener, server: Arc<Server>, handler:
             }
         }
     }
-    drop(listener);
+    // Those who wait in the queue are connected as far as they know.
+    let emptied = listener.into_queue().and_then(|mut queue| {
+        while let Some((socket, peer)) = queue.next()? {
+            admit(socket, peer, &server, &handler, &drain);
+        }
+        Ok(())
+    });
+    if let Err(error) = emptied {
+        server.stats.accept_errors.increment();
+        tracing::warn!(%error, "cannot accept the last connections that wait");
+    }
     drop(held);
-}
-
-/// Errors that the next `accept` will not meet again: the connection died while it was queued.
-fn concerns_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 fn admit<H: Handler>(socket: Socket, peer: Address, server: &Arc<Server>, handler: &H, drain: &Drain) {
@@ -147,29 +152,29 @@ async fn connect<H: Handler>(socket: Socket, peer: Address, server: Arc<Server>,
             }
         }
     };
-    let agreed = match tls.as_ref().and_then(|tls| tls.alpn.as_deref()) {
-        Some(ALPN_H2) => Some(HttpVersion::Http2),
-        Some(ALPN_HTTP1) => Some(HttpVersion::Http1),
-        _ => None,
+    let agreed = match (server.settings.http, tls.as_ref().and_then(|tls| tls.alpn.as_deref())) {
+        (ServerHttp::Http2, _) | (ServerHttp::Auto, Some(ALPN_H2)) => Some(HttpVersion::Http2),
+        (ServerHttp::Http1, _) | (ServerHttp::Auto, Some(ALPN_HTTP1)) => Some(HttpVersion::Http1),
+        (ServerHttp::Auto, _) => None,
     };
-    let http = match agreed {
-        Some(http) => http,
-        None => {
-            let first = tokio::time::timeout(server.settings.header_timeout, detect::detect(&mut transport));
-            let draining = drain.reached(DrainPhase::Draining);
-            let first = tokio::select! {
-                first = first => first,
-                // Nothing was asked yet, so nothing is lost.
-                () = draining => return,
-            };
-            match first {
-                Ok(Ok(Some(http))) => http,
-                Ok(Ok(None) | Err(_)) => return,
-                Err(_elapsed) => {
-                    server.stats.timeouts.increment();
-                    return;
-                }
-            }
+    // Its first bytes, also where HTTP is agreed on: a client that says nothing has no request to lose.
+    let first = tokio::time::timeout(server.settings.header_timeout, detect::detect(&mut transport));
+    // A client that was accepted just before the drain may have its request on the way.
+    let last_call = async {
+        drain.reached(DrainPhase::Draining).await;
+        tokio::time::sleep(server.settings.lingering_time).await;
+    };
+    let first = tokio::select! {
+        biased;
+        first = first => first,
+        () = last_call => return,
+    };
+    let http = match first {
+        Ok(Ok(Some(heard))) => agreed.unwrap_or(heard),
+        Ok(Ok(None) | Err(_)) => return,
+        Err(_elapsed) => {
+            server.stats.timeouts.increment();
+            return;
         }
     };
     let connection = Connection::new(peer, local, http, tls, Arc::clone(&server));

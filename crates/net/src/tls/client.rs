@@ -9,6 +9,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use super::TlsVersions;
 use super::identity::{CertificateName, names_of};
 use super::pem::{Identity, Pem, TlsError};
 
@@ -49,6 +50,8 @@ pub struct ClientTlsConfig {
     pub server_name: Option<String>,
     /// ALPN names in order of preference. Empty: what the endpoint's HTTP version calls for.
     pub alpn: Vec<Vec<u8>>,
+    /// Which versions of TLS are spoken.
+    pub versions: TlsVersions,
 }
 
 /// A loaded [`ClientTlsConfig`]. Clones share one state: a reload through one is seen by all.
@@ -111,7 +114,7 @@ impl Loaded {
             algorithms: provider.signature_verification_algorithms,
         };
         let builder = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(config.versions.supported())
             .map_err(|problem| TlsError::Settings(problem.to_string()))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustls::server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier};
 use rustls::sign::SingleCertAndKey;
 
+use super::TlsVersions;
 use super::pem::{Identity, Pem, TlsError};
 
 /// Whether clients show certificates.
@@ -28,6 +29,8 @@ pub struct ServerTlsConfig {
     pub clients: ClientCertificates,
     /// ALPN names in order of preference; see [`ALPN_H2`](super::ALPN_H2) and [`ALPN_HTTP1`](super::ALPN_HTTP1).
     pub alpn: Vec<Vec<u8>>,
+    /// Which versions of TLS are spoken.
+    pub versions: TlsVersions,
 }
 
 /// A loaded [`ServerTlsConfig`]. Clones share one state: a reload through one is seen by all.
@@ -63,7 +66,7 @@ impl ServerTls {
 fn rustls_config(config: &ServerTlsConfig) -> Result<Arc<rustls::ServerConfig>, TlsError> {
     let key = config.identity.certified_key()?;
     let mut tls = rustls::ServerConfig::builder_with_provider(super::provider())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(config.versions.supported())
         .map_err(|problem| TlsError::Settings(problem.to_string()))?
         .with_client_cert_verifier(client_verifier(&config.clients)?)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));

@@ -3,11 +3,12 @@
 use std::io;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::address::Address;
 use crate::server::HttpVersion;
-use crate::settings::UpstreamHttp;
+use crate::settings::{TcpKeepalive, UpstreamHttp};
 use crate::tls::{ALPN_H2, ALPN_HTTP1};
 use crate::transport::{Meter, Socket, Transport};
 use crate::upstream::endpoint::EndpointConfig;
@@ -65,7 +66,7 @@ async fn connect_untimed(
     config: &EndpointConfig,
     meter: std::sync::Arc<Meter>,
 ) -> Result<(Transport, HttpVersion), ConnectError> {
-    let socket = connect_socket(&config.address).await.map_err(|problem| ConnectError::Socket {
+    let socket = connect_socket(config).await.map_err(|problem| ConnectError::Socket {
         address: config.address.clone(),
         problem: problem.to_string(),
     })?;
@@ -96,13 +97,57 @@ async fn connect_untimed(
     Ok((Transport::tls(stream, meter), http))
 }
 
-async fn connect_socket(address: &Address) -> io::Result<Socket> {
-    match address {
+async fn connect_socket(config: &EndpointConfig) -> io::Result<Socket> {
+    match &config.address {
         Address::Tcp(address) => {
             let socket = TcpStream::connect(address).await?;
             socket.set_nodelay(true)?;
+            if let Some(keepalive) = &config.settings.tcp_keepalive {
+                SockRef::from(&socket).set_tcp_keepalive(&probes(keepalive))?;
+            }
             Ok(Socket::Tcp(socket))
         }
         Address::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
+    }
+}
+
+fn probes(keepalive: &TcpKeepalive) -> socket2::TcpKeepalive {
+    let mut probes = socket2::TcpKeepalive::new();
+    if let Some(time) = keepalive.time {
+        probes = probes.with_time(time);
+    }
+    if let Some(interval) = keepalive.interval {
+        probes = probes.with_interval(interval);
+    }
+    if let Some(count) = keepalive.probes {
+        probes = probes.with_retries(count);
+    }
+    probes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tcp_keepalive_is_set_as_wanted_and_off_otherwise() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut config = EndpointConfig::new(listener.local_addr().unwrap());
+        let connected = async |config: &EndpointConfig| match connect_socket(config).await.unwrap() {
+            Socket::Tcp(socket) => socket,
+            Socket::Unix(_) => panic!("TCP"),
+        };
+        assert!(!SockRef::from(&connected(&config).await).keepalive().unwrap());
+        let (time, interval) = (Duration::from_secs(7), Duration::from_secs(3));
+        config.settings.tcp_keepalive =
+            Some(TcpKeepalive { time: Some(time), interval: Some(interval), probes: Some(2) });
+        let socket = connected(&config).await;
+        let socket = SockRef::from(&socket);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), time);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), interval);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 2);
     }
 }

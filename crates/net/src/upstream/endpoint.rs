@@ -1,5 +1,6 @@
 //! One upstream address, and the requests to it.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,7 +126,8 @@ impl Endpoint {
         Self { pool: Arc::new(OwnedPool(Pool::new(config))) }
     }
 
-    /// Sends a request head; `end` says that no content follows, then the returned body is already ended.
+    /// Sends a request head; `end` says that no content follows, then the returned body is already ended. Where there is
+    /// a connection with room the request leaves at once, whether or not the future is polled.
     ///
     /// Waits for a connection if there is none with room. The URI's authority, else the `host` field, else the
     /// endpoint's host becomes the request's authority. Dropping the [`ResponseFuture`], the response's body or an
@@ -133,22 +135,36 @@ impl Endpoint {
     ///
     /// # Errors
     /// Each says why the request was not sent. Cancelling the wait is harmless.
-    pub async fn open(&self, head: Request<()>, end: bool) -> Result<(ResponseFuture, SendBody), OpenError> {
-        let mut head = head;
-        match self.pool.place(head, end)? {
-            Placed::Sent(exchange) => return Ok(exchange),
-            Placed::NoRoom(back) => head = back,
+    pub fn open(
+        &self,
+        head: Request<()>,
+        end: bool,
+    ) -> impl Future<Output = Result<(ResponseFuture, SendBody), OpenError>> + Send + '_ {
+        // Nearly always there is room: then the future has nothing to keep but the answer.
+        let placed = self.pool.place(head, end);
+        async move {
+            match placed? {
+                Placed::Sent(exchange) => Ok(exchange),
+                Placed::NoRoom(head) => Box::pin(self.open_when_there_is_room(head, end)).await,
+            }
         }
+    }
+
+    async fn open_when_there_is_room(
+        &self,
+        mut head: Box<Request<()>>,
+        end: bool,
+    ) -> Result<(ResponseFuture, SendBody), OpenError> {
         let waiting = self.pool.wait()?;
         loop {
             // Before looking, so that nothing slips through in between.
             let changed = waiting.changed();
-            if let Some(error) = waiting.hopeless() {
-                return Err(error);
-            }
-            match self.pool.place(head, end)? {
+            match self.pool.place(*head, end)? {
                 Placed::Sent(exchange) => return Ok(exchange),
                 Placed::NoRoom(back) => head = back,
+            }
+            if let Some(error) = waiting.hopeless() {
+                return Err(error);
             }
             changed.await;
         }

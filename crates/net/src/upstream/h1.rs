@@ -17,7 +17,7 @@ use crate::handoff::{Consumer, handoff};
 use crate::transport::Transport;
 use crate::upstream::connect::ConnectError;
 use crate::upstream::endpoint::{EndpointConfig, OpenError};
-use crate::upstream::h2::default_authority;
+use crate::upstream::h2::{default_authority, until_old};
 use crate::upstream::pool::Pool;
 use crate::upstream::response::ResponseFuture;
 
@@ -28,6 +28,7 @@ pub(super) struct IdleConnection {
     generation: u64,
     requests: u64,
     sender: SendRequest<Consumer>,
+    opened: Instant,
     since: Instant,
 }
 
@@ -65,7 +66,7 @@ pub(super) async fn start(
         address: pool.config().address.clone(),
         problem: text_of(&error),
     })?;
-    let idle_timeout = settings.idle_timeout;
+    let (idle_timeout, max_age) = (settings.idle_timeout, settings.max_connection_age);
     let pool = Arc::clone(pool);
     let mut connection = Box::pin(connection);
     // hyper takes the first request only after its connection was polled once.
@@ -84,7 +85,14 @@ pub(super) async fn start(
     let driver = async move {
         let mut idle = pin!(close_when_idle(&pool, id, idle_timeout));
         let mut watching_idle = true;
+        let mut old = pin!(until_old(max_age));
+        let mut watching_age = true;
         poll_fn(|cx| {
+            if watching_age && old.as_mut().poll(cx).is_ready() {
+                watching_age = false;
+                // One that has a request closes when it would be given back.
+                pool.drop_idle(id);
+            }
             if watching_idle && idle.as_mut().poll(cx).is_ready() {
                 watching_idle = false;
             }
@@ -101,7 +109,8 @@ pub(super) async fn start(
         .await;
         pool.closed(id);
     };
-    let idle = IdleConnection { id, generation, requests: 0, sender, since: Instant::now() };
+    let now = Instant::now();
+    let idle = IdleConnection { id, generation, requests: 0, sender, opened: now, since: now };
     Ok((idle, Box::pin(driver)))
 }
 
@@ -148,6 +157,10 @@ pub(super) fn send(
     Ok((ResponseFuture::http1(response), SendBody::new(body)))
 }
 
+/// How often a request may move to another connection. A server that closes each of them, such as one that speaks only
+/// HTTP/2, would otherwise keep it moving for ever.
+const MOST_MOVES: usize = 3;
+
 /// The request goes out as this is called, the response comes as it is awaited.
 fn exchange(
     pool: Arc<Pool>,
@@ -158,6 +171,7 @@ fn exchange(
     let sent = lease.idle.as_mut().map(|idle| idle.sender.try_send_request(request));
     async move {
         let Some(mut sent) = sent else { return Err(RecvError::Cancelled) };
+        let mut moves = 0;
         loop {
             let mut failure = match sent.await {
                 Ok(response) => {
@@ -166,9 +180,10 @@ fn exchange(
                 Err(failure) => failure,
             };
             // hyper gives the request back exactly if it had written nothing of it.
-            let Some(request) = failure.take_message() else {
+            let Some(request) = failure.take_message().filter(|_| moves < MOST_MOVES) else {
                 return Err(lease.explain(RecvError::from_hyper(failure.into_error())));
             };
+            moves += 1;
             let pool = Arc::clone(&lease.pool);
             drop(lease);
             let idle = pool.idle_connection().await.map_err(|error| RecvError::Closed(error.to_string()))?;
@@ -217,8 +232,9 @@ impl Lease {
     pub(crate) fn give_back(mut self) {
         let Some(mut idle) = self.idle.take() else { return };
         idle.requests += 1;
-        let most = self.pool.config().settings.max_requests_per_connection;
-        if most.is_some_and(|most| idle.requests >= most) {
+        let settings = &self.pool.config().settings;
+        let used_up = settings.max_requests_per_connection.is_some_and(|most| idle.requests >= most);
+        if used_up || settings.max_connection_age.is_some_and(|age| idle.opened.elapsed() >= age) {
             return;
         }
         let pool = Arc::clone(&self.pool);

@@ -83,13 +83,19 @@ pub(super) async fn start(
     });
 
     let mut keepalive = Keepalive::new(&settings.http2, h2.ping_pong(), meter);
-    let idle_timeout = settings.idle_timeout;
+    let (idle_timeout, max_age) = (settings.idle_timeout, settings.max_connection_age);
     let weak = Arc::downgrade(&connection);
     let pool = Arc::clone(pool);
     let driver = async move {
         let mut idle = pin!(close_when_idle(weak.clone(), idle_timeout));
         let mut watching_idle = true;
+        let mut old = pin!(until_old(max_age));
+        let mut watching_age = true;
         poll_fn(|cx| {
+            if watching_age && old.as_mut().poll(cx).is_ready() {
+                watching_age = false;
+                pool.drop_http2(id);
+            }
             if watching_idle && idle.as_mut().poll(cx).is_ready() {
                 watching_idle = false;
             }
@@ -119,6 +125,14 @@ pub(super) async fn start(
         drop(h2);
     };
     Ok((connection, Box::pin(driver)))
+}
+
+/// Waits until a connection made now is too old to be used.
+pub(super) async fn until_old(max_age: Option<std::time::Duration>) {
+    match max_age {
+        Some(age) => tokio::time::sleep(age).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits until the connection has been without streams for the whole time, and takes it out of use.

@@ -23,7 +23,7 @@ use crate::upstream::response::ResponseFuture;
 pub(super) enum Placed {
     Sent((ResponseFuture, SendBody)),
     /// No connection has room. One is being made, if one may be.
-    NoRoom(Request<()>),
+    NoRoom(Box<Request<()>>),
 }
 
 #[derive(Debug)]
@@ -123,7 +123,7 @@ impl Pool {
             }
         }
         self.want_connection(&mut state)?;
-        Ok(Placed::NoRoom(head))
+        Ok(Placed::NoRoom(Box::new(head)))
     }
 
     /// Starts a connection if one is needed and allowed.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, Version};
 use landbridge_net::{
-    DrainPhase, Endpoint, EndpointConfig, OpenError, RecvError, Server, ServerSettings, UpstreamHttp,
+    DrainPhase, Endpoint, EndpointConfig, ListenSettings, Listener, OpenError, RecvError, Server, ServerHttp,
+    ServerSettings, UpstreamHttp,
 };
 use tokio::sync::Notify;
 
@@ -276,7 +277,7 @@ async fn a_server_that_restarts_is_found_again() {
 #[tokio::test]
 async fn a_port_in_use_is_refused_with_its_address() {
     let world = World::start(echo());
-    let error = landbridge_net::Listener::bind(&world.address).expect_err("in use");
+    let error = Listener::bind(&world.address, &ListenSettings::default()).expect_err("in use");
     let text = error.to_string();
     assert!(
         text.contains(&world.address.to_string()) && text.contains("another process listens there"),
@@ -285,16 +286,77 @@ async fn a_port_in_use_is_refused_with_its_address() {
 }
 
 #[tokio::test]
-async fn workers_share_a_port() {
-    let first = landbridge_net::Listener::bind(&loopback()).expect("a port");
+async fn workers_share_a_port_with_a_queue_each_or_one_for_all() {
+    for queue_per_worker in [true, false] {
+        let settings = ListenSettings { queue_per_worker, ..ListenSettings::default() };
+        let first = Listener::bind(&loopback(), &settings).expect("a port");
+        let second = first.share().expect("the same port");
+        assert_eq!(first.local_address(), second.local_address());
+        let address = first.local_address().clone();
+        drop(first);
+        let (server, drain) = (Arc::new(Server::default()), landbridge_net::Drain::new());
+        tokio::spawn(landbridge_net::serve(second, server, says("here"), drain.clone()));
+        let endpoint = Endpoint::new(EndpointConfig::new(address));
+        assert_eq!(call(&endpoint, b"").await.expect("an answer"), "here");
+    }
+}
+
+/// What waits in one queue outlives the worker that does not take it.
+#[tokio::test]
+async fn one_queue_loses_no_connection_when_a_worker_leaves() {
+    let settings = ListenSettings { queue_per_worker: false, ..ListenSettings::default() };
+    let first = Listener::bind(&loopback(), &settings).expect("a port");
     let second = first.share().expect("the same port");
-    assert_eq!(first.local_address(), second.local_address());
-    let address = first.local_address().clone();
+    let endpoint = Endpoint::new(EndpointConfig::new(first.local_address().clone()));
+    let mut waiting = Vec::new();
+    for _ in 0..8 {
+        waiting.push(Raw::connect(first.local_address().tcp().expect("TCP")).await);
+    }
     drop(first);
     let (server, drain) = (Arc::new(Server::default()), landbridge_net::Drain::new());
-    tokio::spawn(landbridge_net::serve(second, server, says("here"), drain.clone()));
-    let endpoint = Endpoint::new(EndpointConfig::new(address));
+    tokio::spawn(landbridge_net::serve(second, Arc::clone(&server), says("here"), drain.clone()));
     assert_eq!(call(&endpoint, b"").await.expect("an answer"), "here");
+    assert_eq!(server.stats.connections_total.value(), 9);
+}
+
+#[tokio::test]
+async fn a_unix_socket_gets_the_permissions_that_were_asked_for() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    let settings = ListenSettings { unix_mode: Some(0o600), ..ListenSettings::default() };
+    let _listener = Listener::bind(&landbridge_net::Address::Unix(path.clone()), &settings).expect("bound");
+    let mode = std::fs::metadata(&path).expect("a socket").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_server_of_one_http_version_speaks_no_other() {
+    for (http, spoken, other) in [
+        (ServerHttp::Http1, UpstreamHttp::Http1, UpstreamHttp::Http2),
+        (ServerHttp::Http2, UpstreamHttp::Http2, UpstreamHttp::Http1),
+    ] {
+        let world = World::with(ServerSettings { http, ..ServerSettings::default() }, echo());
+        assert_eq!(call(&world.endpoint(spoken), b"x").await.expect("an answer"), "x");
+        assert!(call(&world.endpoint(other), b"x").await.is_err(), "{http:?} takes {other:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_connection_of_full_age_is_replaced() {
+    for http in [UpstreamHttp::Http1, UpstreamHttp::Http2] {
+        let world = World::start(echo());
+        let endpoint = world.endpoint_with(|config| {
+            config.settings.http = http;
+            config.settings.max_connection_age = Some(Duration::from_millis(1));
+        });
+        let mut status = endpoint.status();
+        for round in 1..=3 {
+            call(&endpoint, b"x").await.expect("an answer");
+            within(status.wait_for(|status| status.connections == 0)).await.expect("an endpoint");
+            assert_eq!(world.stats().connections_total.value(), round, "{http:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,11 +2,13 @@
 
 mod backpressure;
 mod cancellation;
+mod early;
 mod exchange;
 mod floods;
 mod hygiene;
 mod life;
 mod pool;
+mod queue;
 mod raw;
 mod resolve;
 mod slow;

@@ -144,10 +144,10 @@ async fn http1_connections_are_used_again() {
 
 #[tokio::test]
 async fn a_failing_endpoint_fails_fast_and_says_when_it_tries_again() {
-    // Bound and closed again, so nobody listens there.
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    drop(listener);
+    // Bound, so that nobody else can, and never listened on.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let address = socket.local_addr().expect("an address");
     let mut config = EndpointConfig::new(address);
     config.settings.backoff_base = Duration::from_secs(3_600);
     config.settings.backoff_max = Duration::from_secs(3_600);

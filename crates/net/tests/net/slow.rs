@@ -53,6 +53,58 @@ async fn a_second_http1_head_that_dribbles_is_closed() {
 }
 
 #[tokio::test]
+async fn an_http2_head_that_does_not_end_is_closed() {
+    let headers = Raw::encode(HEADERS, END_HEADERS, 3, &block(&REQUEST));
+    for open in [
+        // A frame that stops in its middle, and a block whose CONTINUATION never comes.
+        &headers[..headers.len() - 1],
+        &Raw::encode(HEADERS, 0, 3, &block(&REQUEST)),
+    ] {
+        let settings = ServerSettings { header_timeout: SOON, ..ServerSettings::default() };
+        let world = World::with(settings, echo());
+        let mut raw = Raw::connect(world.tcp()).await;
+        raw.start_http2().await;
+        // A request that is in flight does not keep it.
+        raw.headers(1, &REQUEST, END_HEADERS).await;
+        raw.next(HEADERS).await;
+        raw.write(open).await;
+        raw.goodbye().await;
+        assert_eq!(world.stats().timeouts.value(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_http2_head_that_dribbles_is_closed() {
+    let world = World::with(ServerSettings { header_timeout: SOON, ..ServerSettings::default() }, echo());
+    let mut raw = Raw::connect(world.tcp()).await;
+    raw.start_http2().await;
+    raw.frame(HEADERS, 0, 1, &block(&REQUEST)).await;
+    let dribble = async {
+        // Slowly enough not to count as a flood.
+        while raw.try_frame(CONTINUATION, 0, 1, &block(&[("x", "y")])).await {
+            tokio::time::sleep(SOON / 2).await;
+        }
+    };
+    within(dribble).await;
+    assert_eq!(world.stats().timeouts.value(), 1);
+}
+
+#[tokio::test]
+async fn an_http2_connection_may_rest_between_heads() {
+    let world = World::with(ServerSettings { header_timeout: SOON, ..ServerSettings::default() }, echo());
+    let mut raw = Raw::connect(world.tcp()).await;
+    raw.start_http2().await;
+    let head = Raw::encode(HEADERS, END_HEADERS, 1, &block(&REQUEST));
+    raw.write(&head[..12]).await;
+    raw.write(&head[12..]).await;
+    raw.next(HEADERS).await;
+    tokio::time::sleep(SOON * 2).await;
+    raw.frame(DATA, END_STREAM, 1, b"x").await;
+    assert_eq!(raw.next(DATA).await.payload, b"x");
+    assert_eq!(world.stats().timeouts.value(), 0);
+}
+
+#[tokio::test]
 async fn an_http1_connection_may_rest_between_requests_longer_than_a_head_may_take() {
     let world = World::with(ServerSettings { header_timeout: SOON, ..ServerSettings::default() }, says("x"));
     let mut raw = Raw::connect(world.tcp()).await;

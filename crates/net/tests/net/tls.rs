@@ -1,26 +1,34 @@
 //! TLS both ways: who is trusted, what is said, what is refused.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
 use landbridge_net::{
     ALPN_H2, ALPN_HTTP1, CertificateName, CheckName, ClientCertificates, ClientTls, ClientTlsConfig,
     ConnectError, Endpoint, Identity, OpenError, Pem, Server, ServerSettings, ServerTls, ServerTlsConfig,
-    TlsError, TrustedRoots, UpstreamHttp,
+    TlsError, TlsVersions, TrustedRoots, UpstreamHttp,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::world::*;
 
 /// A certificate authority made for one test.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -30,6 +38,22 @@ impl Authority {
 
     fn pem(&self) -> Pem {
         Pem::Inline(self.pem.clone().into_bytes())
+    }
+
+    /// A connection in TLS to a server that this authority vouches for, and no HTTP on it yet.
+    pub(crate) async fn connect(&self, address: SocketAddr, name: &'static str) -> TlsStream<TcpStream> {
+        let mut roots = RootCertStore::empty();
+        let certificate = CertificateDer::from_pem_slice(self.pem.as_bytes()).expect("a certificate");
+        roots.add(certificate).expect("an authority");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let socket = TcpStream::connect(address).await.expect("connected");
+        let name = ServerName::try_from(name).expect("a name");
+        within(TlsConnector::from(Arc::new(config)).connect(name, socket)).await.expect("a handshake")
     }
 
     fn issue(&self, names: &[&str]) -> Identity {
@@ -68,11 +92,12 @@ fn world(config: &ServerTlsConfig) -> World {
     World::on(loopback(), Server { tls, ..Server::default() }, introspecting())
 }
 
-fn server_config(authority: &Authority, names: &[&str]) -> ServerTlsConfig {
+pub(crate) fn server_config(authority: &Authority, names: &[&str]) -> ServerTlsConfig {
     ServerTlsConfig {
         identity: authority.issue(names),
         clients: ClientCertificates::Ignored,
         alpn: both_alpn(),
+        versions: TlsVersions::Both,
     }
 }
 
@@ -98,6 +123,22 @@ async fn tls_failure(endpoint: &Endpoint) -> String {
     match within(endpoint.open(get("/"), true)).await {
         Err(OpenError::Connect(ConnectError::Tls { problem, .. })) => problem,
         other => panic!("expected a TLS failure, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn sides_without_a_common_tls_version_do_not_connect() {
+    let authority = Authority::new();
+    for (server, client, meet) in [
+        (TlsVersions::Only1_2, TlsVersions::Both, true),
+        (TlsVersions::Only1_3, TlsVersions::Both, true),
+        (TlsVersions::Only1_3, TlsVersions::Only1_2, false),
+        (TlsVersions::Only1_2, TlsVersions::Only1_3, false),
+    ] {
+        let world = world(&ServerTlsConfig { versions: server, ..server_config(&authority, &["localhost"]) });
+        let client = ClientTlsConfig { versions: client, ..trusting(&authority) };
+        let opened = within(endpoint(&world, UpstreamHttp::Http2, &client).open(get("/"), true)).await;
+        assert_eq!(opened.is_ok(), meet, "{server:?} {client:?} {opened:?}");
     }
 }
 
@@ -305,6 +346,7 @@ fn errors_name_the_file_and_what_is_wrong_with_it() {
             identity: Identity { certificates: Pem::File(certificates.clone()), key: Pem::File(key.clone()) },
             clients: ClientCertificates::Ignored,
             alpn: Vec::new(),
+            versions: TlsVersions::Both,
         })
     };
     load(&certificates, &key).expect("files that fit");

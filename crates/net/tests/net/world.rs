@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
 use landbridge_net::{
-    Address, Drain, Endpoint, EndpointConfig, Frame, Handler, Listener, RecvBody, RecvError, Responder,
-    SendBody, Server, ServerSettings, ServerStats, UpstreamHttp, serve,
+    Address, Drain, Endpoint, EndpointConfig, Frame, Handler, ListenSettings, Listener, RecvBody, RecvError,
+    Responder, SendBody, Server, ServerSettings, ServerStats, UpstreamHttp, serve,
 };
 
 /// The longest that anything in a test may take before it counts as hanging.
@@ -66,7 +66,7 @@ impl World {
     }
 
     pub(crate) fn on(address: Address, server: Server, handler: FnHandler) -> Self {
-        let listener = Listener::bind(&address).expect("a free port");
+        let listener = Listener::bind(&address, &ListenSettings::default()).expect("a free port");
         let address = listener.local_address().clone();
         let (server, drain) = (Arc::new(server), Drain::new());
         tokio::spawn(serve(listener, Arc::clone(&server), handler, drain.clone()));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::reader::{At, Message, Read};
+use crate::config::reader::{Message, Read};
 
 /// Envoy's cluster `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +20,6 @@ pub enum Discovery {
 pub struct DnsSettings {
     /// Time between look-ups. Default 5 s, at least 1 ms.
     pub refresh_rate: Duration,
-    /// Takes the records' own time to live instead, where it is known (`respect_dns_ttl`).
-    pub respect_ttl: bool,
     /// Which addresses are wanted.
     pub family: DnsFamily,
 }
@@ -44,7 +42,7 @@ pub enum DnsFamily {
 impl DnsSettings {
     /// Envoy's defaults.
     pub(in crate::config) const DEFAULT: Self =
-        Self { refresh_rate: Duration::from_secs(5), respect_ttl: false, family: DnsFamily::V6Preferred };
+        Self { refresh_rate: Duration::from_secs(5), family: DnsFamily::V6Preferred };
 }
 
 impl Discovery {
@@ -70,7 +68,8 @@ fn read_dns(cluster: &Message<'_, '_>) -> Read<DnsSettings> {
             rate => Ok(rate),
         }
     });
-    let respect_ttl = cluster.or("respect_dns_ttl", false, At::bool);
+    let no_ttl = "the system's resolver does not tell how long an answer is good; set `dns_refresh_rate`";
+    let respect_ttl = cluster.only("respect_dns_ttl", false, no_ttl);
     let family = cluster.or("dns_lookup_family", DnsFamily::V6Preferred, |at| {
         at.choice(&[
             ("AUTO", 0, DnsFamily::V6Preferred),
@@ -86,5 +85,6 @@ fn read_dns(cluster: &Message<'_, '_>) -> Read<DnsSettings> {
     cluster.refuse("typed_dns_resolver_config", resolver);
     cluster.refuse("use_tcp_for_dns_lookups", resolver);
     cluster.refuse("dns_failure_refresh_rate", "a failed look-up is repeated after `dns_refresh_rate`");
-    Ok(DnsSettings { refresh_rate: refresh_rate?, respect_ttl: respect_ttl?, family: family? })
+    respect_ttl?;
+    Ok(DnsSettings { refresh_rate: refresh_rate?, family: family? })
 }

@@ -20,10 +20,6 @@ pub struct UpstreamHttp {
     pub max_stream_duration: Option<Duration>,
     /// Calls after which a connection takes no more. `None`: no limit.
     pub max_requests_per_connection: Option<u32>,
-    /// Asks TLS for the name in the call's authority (`auto_sni`).
-    pub auto_sni: bool,
-    /// Checks the certificate against that name (`auto_san_validation`).
-    pub auto_san_validation: bool,
 }
 
 /// The HTTP version of a cluster.
@@ -48,8 +44,6 @@ impl UpstreamHttp {
             max_connection_duration: None,
             max_stream_duration: None,
             max_requests_per_connection: None,
-            auto_sni: false,
-            auto_san_validation: false,
         }
     }
 
@@ -119,24 +113,24 @@ impl UpstreamHttp {
         });
         let sni = options.optional("upstream_http_protocol_options", |at| {
             at.message(|options| {
-                let auto_sni = options.or("auto_sni", false, At::bool);
-                let validation = options.or("auto_san_validation", false, At::bool);
-                options.refuse("override_auto_sni_header", "the name is that of the authority");
-                Ok((auto_sni?, validation?))
+                let one_name = "connections of a cluster are shared by calls to all authorities; give the name in \
+                     `sni` of the cluster's `transport_socket`, and `auto_sni_san_validation` to check it";
+                let auto_sni = options.only("auto_sni", false, one_name);
+                let validation = options.only("auto_san_validation", false, one_name);
+                options.refuse("override_auto_sni_header", one_name);
+                auto_sni?;
+                validation
             })
         });
         kind?;
-        let (explicit, auto, common, sni) = (explicit?, auto?, common?, sni?);
+        sni?;
+        let (explicit, auto, common) = (explicit?, auto?, common?);
         http.version = explicit.or(auto).unwrap_or(UpstreamHttpVersion::Http1);
         if let Some((idle_timeout, connection, stream, requests)) = common {
             http.idle_timeout = idle_timeout;
             http.max_connection_duration = connection;
             http.max_stream_duration = stream;
             http.max_requests_per_connection = Some(requests).filter(|requests| *requests > 0);
-        }
-        if let Some((auto_sni, validation)) = sni {
-            http.auto_sni = auto_sni;
-            http.auto_san_validation = validation;
         }
         Ok(http)
     }

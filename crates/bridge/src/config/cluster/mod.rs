@@ -58,7 +58,8 @@ pub struct Cluster {
     pub circuit_breakers: CircuitBreakers,
     /// TCP keep-alive probes. `None`: off.
     pub tcp_keepalive: Option<TcpKeepalive>,
-    /// Bytes buffered per connection before reading stops. Default 1 MiB.
+    /// Bytes buffered per connection before reading stops. Default 1 MiB. Shown, and without effect: what is held of a
+    /// connection is bounded by the windows of HTTP/2 and by the largest message.
     pub buffer_limit_bytes: u32,
 }
 

@@ -1,0 +1,6 @@
+//! A running bridge between a caller and a server of ours: what the file's fields do to a request on its way.
+
+mod access_log;
+mod heads;
+mod limits;
+mod world;

@@ -1,0 +1,196 @@
+//! What a handler leaves unread of an HTTP/1.1 request.
+//!
+//! An answer may be complete before its request is. A socket that is closed with bytes in it that nobody has read is
+//! reset by the system, and a reset destroys the answer wherever the client has not read it yet. So the client may
+//! finish first. A small rest is read and discarded, and the connection goes on. With a larger one it closes, but only
+//! after it has lingered: our side is shut down, then what still comes is discarded (RFC 9112 section 9.6).
+//!
+//! HTTP/2 needs none of this: there RST_STREAM with NO_ERROR stops the client (RFC 9113 section 8.1).
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+use crate::server::connection::Connection;
+use crate::settings::ServerSettings;
+use crate::transport::Transport;
+
+/// The rest of a connection's last request, where there is one.
+#[derive(Debug, Default)]
+pub(super) struct Unread {
+    /// Whether there is a rest: most connections never have one, and need no lock to see it.
+    present: AtomicBool,
+    left: Mutex<Left>,
+}
+
+#[derive(Debug, Default)]
+struct Left {
+    rest: Rest,
+    /// Until when the client may go on sending.
+    clock: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Debug, Default)]
+enum Rest {
+    #[default]
+    Nothing,
+    /// To be discarded behind the answer, up to so many bytes.
+    Little(Incoming, u64),
+    /// Not worth reading through: the connection closes.
+    TooMuch,
+}
+
+impl Unread {
+    /// Takes over content that its handler has let go of. A client that waits to be told to send it
+    /// (`expect: 100-continue`) may well go on without: its connection has no certain next request.
+    pub(super) fn leave(&self, content: Incoming, awaited: bool, settings: &ServerSettings) {
+        let limit = settings.http1_discard_limit;
+        let mut left = self.lock();
+        left.rest = if awaited || content.size_hint().lower() > limit {
+            Rest::TooMuch
+        } else {
+            Rest::Little(content, limit)
+        };
+        self.present.store(true, Relaxed);
+    }
+
+    pub(super) fn is_present(&self) -> bool {
+        self.present.load(Relaxed)
+    }
+
+    /// Whether the connection will close because of it.
+    pub(super) fn is_too_much(&self) -> bool {
+        self.is_present() && matches!(self.lock().rest, Rest::TooMuch)
+    }
+
+    /// Discards what has come. To be polled once the answer is complete. Ready when the connection has to close.
+    pub(super) fn poll_discard(&self, cx: &mut Context<'_>, time: Duration) -> Poll<()> {
+        if !self.is_present() {
+            return Poll::Pending;
+        }
+        let mut left = self.lock();
+        let Left { rest, clock } = &mut *left;
+        let Rest::Little(content, budget) = rest else { return Poll::Ready(()) };
+        loop {
+            match Pin::new(&mut *content).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let len = frame.data_ref().map_or(0, |data| data.len() as u64);
+                    match budget.checked_sub(len) {
+                        Some(rest) => *budget = rest,
+                        None => {
+                            *rest = Rest::TooMuch;
+                            return Poll::Ready(());
+                        }
+                    }
+                    if !content.is_end_stream() {
+                        continue;
+                    }
+                }
+                Poll::Ready(None | Some(Err(_))) => {}
+                Poll::Pending => {
+                    ready!(poll_clock(clock, cx, time));
+                    *rest = Rest::TooMuch;
+                    return Poll::Ready(());
+                }
+            }
+            *left = Left::default();
+            self.present.store(false, Relaxed);
+            return Poll::Pending;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts the clock the first time.
+fn poll_clock(clock: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>, time: Duration) -> Poll<()> {
+    clock.get_or_insert_with(|| Box::pin(sleep(time))).as_mut().poll(cx)
+}
+
+/// A transport that lingers in its shutdown while the client may be in the middle of a request.
+pub(super) struct Lingering {
+    transport: Transport,
+    connection: Arc<Connection>,
+    /// Set once our side is shut down.
+    clock: Option<Pin<Box<Sleep>>>,
+}
+
+impl Lingering {
+    pub(super) fn new(transport: Transport, connection: Arc<Connection>) -> Self {
+        Self { transport, connection, clock: None }
+    }
+}
+
+impl AsyncRead for Lingering {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            self.connection.received_something();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Lingering {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.transport).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.transport).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.transport.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { transport, connection, clock } = &mut *self;
+        let time = connection.server.settings.lingering_time;
+        if clock.is_none() {
+            ready!(Pin::new(&mut *transport).poll_shutdown(cx))?;
+        }
+        // The rest of a head that broke the rules is as unread as the rest of a body.
+        if !connection.unread.is_present() && connection.open_head().is_none() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut discarded = [MaybeUninit::uninit(); DISCARDED_AT_ONCE];
+        while poll_clock(clock, cx, time).is_pending() {
+            let mut buf = ReadBuf::uninit(&mut discarded);
+            match ready!(Pin::new(&mut *transport).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => {}
+                // The client has closed, too, or is gone.
+                Ok(()) | Err(_) => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Bytes that one read discards.
+const DISCARDED_AT_ONCE: usize = 8 << 10;
