@@ -159,12 +159,12 @@ impl Endpoint {
         loop {
             // Before looking, so that nothing slips through in between.
             let changed = waiting.changed();
+            if let Some(error) = waiting.hopeless() {
+                return Err(error);
+            }
             match self.pool.place(*head, end)? {
                 Placed::Sent(exchange) => return Ok(exchange),
                 Placed::NoRoom(back) => head = back,
-            }
-            if let Some(error) = waiting.hopeless() {
-                return Err(error);
             }
             changed.await;
         }
