@@ -73,6 +73,13 @@ impl<'a> Answer<'a> {
         let _gone = self.send().await;
     }
 
+    /// Refuses a call of which nothing was answered yet.
+    pub(crate) fn refuse(mut self, error: RpcError) {
+        self.end(End::failed(error));
+        // All of it is there, so that nothing is left to wait for.
+        let _gone = self.send_head();
+    }
+
     /// Passes the server's response on, to its end.
     ///
     /// # Errors
@@ -103,7 +110,7 @@ impl<'a> Answer<'a> {
                         let written = changed.and_then(|message| self.writer.message(message, &mut self.out));
                         if let Err(error) = written {
                             self.end(End::failed(error));
-                            return self.send().await;
+                            break;
                         }
                     }
                     ResponseEvent::End(end) => {
@@ -145,43 +152,41 @@ impl<'a> Answer<'a> {
 
     /// Sends what is written.
     async fn send(&mut self) -> Result<(), CallerGone> {
-        let Output { head, body, finish } = std::mem::take(&mut self.out);
-        self.record.sent(body.iter().map(Bytes::len).sum());
-        if let Some(Finish::Trailers(trailers)) = &finish {
-            self.record.trailers(trailers);
-        }
-        if let Some(mut head) = head {
-            self.extra.apply(head.headers_mut(), &self.record);
-            self.record.answered(&head);
-            let Way::Unanswered(responder) = std::mem::replace(&mut self.way, Way::Over) else {
-                return Err(CallerGone);
-            };
-            if let (Some(_), 0 | 1) = (&finish, body.len()) {
-                // The usual unary answer: everything at once.
-                let trailers = match finish {
-                    Some(Finish::Trailers(trailers)) => Some(trailers),
-                    Some(Finish::Body) | None => None,
-                };
-                responder.respond_full(head, body.into_iter().next().unwrap_or_default(), trailers);
-                return Ok(());
-            }
-            self.way = Way::Started(responder.respond(head, false));
-        }
-        self.send_body(body, finish).await
-    }
-
-    async fn send_body(
-        &mut self,
-        body: landbridge_wire::Chunks,
-        finish: Option<Finish>,
-    ) -> Result<(), CallerGone> {
-        let Way::Started(send) = &mut self.way else { return Err(CallerGone) };
-        let ends_with_body = finish == Some(Finish::Body);
-        if !body.is_empty() || ends_with_body {
+        self.send_head()?;
+        let ends_with_body = self.out.finish == Some(Finish::Body);
+        if !self.out.body.is_empty() || ends_with_body {
+            let body = std::mem::take(&mut self.out.body);
+            let Way::Started(send) = &mut self.way else { return Err(CallerGone) };
             send.data_chunks(body, ends_with_body).await.map_err(|_| CallerGone)?;
         }
-        if let Some(Finish::Trailers(trailers)) = finish {
+        if let Some(Finish::Trailers(trailers)) = self.out.finish.take() {
+            let Way::Started(send) = &mut self.way else { return Err(CallerGone) };
             send.trailers(trailers).map_err(|_| CallerGone)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the head, if that is next; and all the rest with it, where the answer is complete, as unary ones are.
+    fn send_head(&mut self) -> Result<(), CallerGone> {
+        self.record.sent(self.out.body.iter().map(Bytes::len).sum());
+        if let Some(Finish::Trailers(trailers)) = &self.out.finish {
+            self.record.trailers(trailers);
+        }
+        let Some(mut head) = self.out.head.take() else { return Ok(()) };
+        self.extra.apply(head.headers_mut(), &self.record);
+        self.record.answered(&head);
+        let Way::Unanswered(responder) = std::mem::replace(&mut self.way, Way::Over) else {
+            return Err(CallerGone);
+        };
+        if self.out.finish.is_some() && self.out.body.len() <= 1 {
+            let body = std::mem::take(&mut self.out.body).pop().unwrap_or_default();
+            let trailers = match self.out.finish.take() {
+                Some(Finish::Trailers(trailers)) => Some(trailers),
+                Some(Finish::Body) | None => None,
+            };
+            responder.respond_full(head, body, trailers);
+        } else {
+            self.way = Way::Started(responder.respond(head, false));
         }
         Ok(())
     }

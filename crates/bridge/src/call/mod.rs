@@ -13,6 +13,7 @@ mod request;
 mod transcode;
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Response;
@@ -31,34 +32,14 @@ use request::RequestSide;
 /// How often a call is tried, if no server has looked at it before.
 const MOST_TRIES: usize = 3;
 
-/// Carries a call to its cluster and the answer back.
-///
-/// Dropping the future cancels the call on both sides.
-pub(crate) async fn carry(
-    plan: &Plan<'_>,
-    call: Call,
-    reader: RequestReader,
-    body: RecvBody,
-    answer: &mut Answer<'_>,
-    pace: &Pace,
-) {
-    let times = plan.times(&call);
-    let ended = {
-        let mut run = pin!(run(plan, call, reader, body, answer, pace));
-        tokio::select! {
-            biased;
-            result = &mut run => result.map_err(Failure::Error),
-            overdue = pace.overdue(times) => Err(Failure::Overdue(overdue)),
-        }
-    };
-    match ended {
-        Ok(()) => {}
-        Err(Failure::Error(error)) => answer.fail(error).await,
-        Err(Failure::Overdue(overdue)) => {
-            answer.record().overdue(overdue);
-            answer.fail(overdue.into()).await;
-        }
-    }
+/// An accepted call with a way to go.
+#[derive(Debug)]
+pub(crate) struct Carried<'a> {
+    pub(crate) plan: Plan<'a>,
+    pub(crate) answer: Answer<'a>,
+    pub(crate) pace: Arc<Pace>,
+    /// Taken when the call sets out.
+    pub(crate) request: Option<(Call, RequestReader, RecvBody)>,
 }
 
 enum Failure {
@@ -66,20 +47,52 @@ enum Failure {
     Overdue(Overdue),
 }
 
+impl Carried<'_> {
+    /// Carries the call to its cluster and the answer back.
+    ///
+    /// Dropping the future cancels the call on both sides.
+    pub(crate) async fn run(&mut self) {
+        let Self { plan, answer, pace, request } = self;
+        let Some((call, _, _)) = request else { return };
+        let times = plan.times(call);
+        let ended = {
+            let mut run = pin!(run(plan, request, answer, pace));
+            tokio::select! {
+                biased;
+                result = &mut run => result.map_err(Failure::Error),
+                overdue = pace.overdue(times) => Err(Failure::Overdue(overdue)),
+            }
+        };
+        let error = match ended {
+            Ok(()) => return,
+            Err(Failure::Error(error)) => error,
+            Err(Failure::Overdue(overdue)) => {
+                answer.record().overdue(overdue);
+                overdue.into()
+            }
+        };
+        // Rare, so it need not make room for itself in every call.
+        Box::pin(answer.fail(error)).await;
+    }
+}
+
 /// The way of a call that runs into no limit.
 ///
 /// # Errors
 /// What the answer is to end with.
 async fn run(
-    plan: &Plan<'_>,
-    call: Call,
-    mut reader: RequestReader,
-    body: RecvBody,
+    plan: &mut Plan<'_>,
+    request: &mut Option<(Call, RequestReader, RecvBody)>,
     answer: &mut Answer<'_>,
     pace: &Pace,
 ) -> Result<(), RpcError> {
+    if let Some(why) = request.as_ref().and_then(|(call, _, _)| plan.needs_method(call)) {
+        Box::pin(plan.look_up(&why, answer)).await?;
+    }
+    let plan = &*plan;
+    let Some((call, mut reader, body)) = request.take() else { return Ok(()) };
     let whole = call.shape == Shape::Unary;
-    let mut exchange = plan.exchange(call, answer, pace).await?;
+    let mut exchange = plan.exchange(call, answer, pace)?;
     if exchange.takes_one() {
         reader.expect_one();
     }

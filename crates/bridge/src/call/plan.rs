@@ -83,16 +83,8 @@ impl Plan<'_> {
         }
     }
 
-    /// Decides how the call is made.
-    ///
-    /// # Errors
-    /// The call cannot be made: its schema is needed and not to be had, or GET is not allowed for its method.
-    pub(crate) async fn exchange(
-        &self,
-        call: Call,
-        answer: &mut Answer<'_>,
-        pace: &Pace,
-    ) -> Result<Exchange, RpcError> {
+    /// What the server speaks, and in which codec it is called.
+    fn upstream(&self, call: &Call) -> (Protocol, Codec) {
         let protocol = match self.settings.protocol {
             UpstreamProtocol::Grpc => Protocol::Grpc,
             UpstreamProtocol::Connect => Protocol::Connect,
@@ -104,7 +96,57 @@ impl Plan<'_> {
             (_, UpstreamCodec::Proto) => Codec::Proto,
             (_, UpstreamCodec::Json) => Codec::Json,
         };
-        let method = self.method(&call, protocol, codec, answer).await?;
+        (protocol, codec)
+    }
+
+    /// Why the call cannot be made without knowing its method, if so.
+    pub(crate) fn needs_method(&self, call: &Call) -> Option<String> {
+        if self.known.is_some() {
+            return None;
+        }
+        let (protocol, codec) = self.upstream(call);
+        if codec != call.codec {
+            Some(format!("messages have to be converted from {} to {}", call.codec.name(), codec.name()))
+        } else if call.get && !self.settings.get_without_schema {
+            Some("only methods without side effects can be called by GET".to_owned())
+        } else if protocol == Protocol::Connect && call.protocol != Protocol::Connect {
+            Some("Connect has different forms for unary calls and streams".to_owned())
+        } else {
+            None
+        }
+    }
+
+    /// Finds out what the method is, which may take asking the server.
+    ///
+    /// # Errors
+    /// There is no schema to be had, or it has no such method.
+    pub(crate) async fn look_up(&mut self, why: &str, answer: &mut Answer<'_>) -> Result<(), RpcError> {
+        match self.schemas.method(self.path.path(), self.cluster).await {
+            Ok(Some(method)) => {
+                self.known = Some(method);
+                Ok(())
+            }
+            Ok(None) => {
+                answer.method_is_unknown();
+                let message = format!("the schema of the server has no method {}", self.path.path());
+                Err(RpcError::new(Code::Unimplemented, message))
+            }
+            Err(problem) => Err(needs_schema(why, &problem)),
+        }
+    }
+
+    /// Decides how the call is made.
+    ///
+    /// # Errors
+    /// GET is not allowed for its method.
+    pub(crate) fn exchange(
+        &self,
+        call: Call,
+        answer: &mut Answer<'_>,
+        pace: &Pace,
+    ) -> Result<Exchange, RpcError> {
+        let (protocol, codec) = self.upstream(&call);
+        let method = &self.known;
         if call.get
             && !self.settings.get_without_schema
             && !method.as_ref().is_some_and(Method::no_side_effects)
@@ -114,7 +156,7 @@ impl Plan<'_> {
                 format!("{} is not declared to be without side effects: call it by POST", call.path.path());
             return Err(RpcError::new(Code::Unimplemented, message));
         }
-        let shape = match (call.shape, &method) {
+        let shape = match (call.shape, method) {
             (Shape::Stream, Some(method)) if call.protocol != Protocol::Connect => match method.kind() {
                 StreamKind::Unary => Shape::Unary,
                 _ => Shape::Stream,
@@ -156,7 +198,7 @@ impl Plan<'_> {
                 min_bytes: self.settings.compression.min_bytes,
                 max_message_bytes: self.settings.max_message_bytes,
             },
-            method,
+            method: method.clone(),
         })
     }
 
@@ -189,37 +231,6 @@ impl Plan<'_> {
             && self.schemas.is_unknown(exchange.path.path())
         {
             writer.method_is_unknown();
-        }
-    }
-
-    /// The method's schema, where the call cannot be made without it.
-    async fn method(
-        &self,
-        call: &Call,
-        protocol: Protocol,
-        codec: Codec,
-        answer: &mut Answer<'_>,
-    ) -> Result<Option<Method>, RpcError> {
-        let why = if codec != call.codec {
-            format!("messages have to be converted from {} to {}", call.codec.name(), codec.name())
-        } else if call.get && !self.settings.get_without_schema {
-            "only methods without side effects can be called by GET".to_owned()
-        } else if protocol == Protocol::Connect && call.protocol != Protocol::Connect {
-            "Connect has different forms for unary calls and streams".to_owned()
-        } else {
-            return Ok(self.known.clone());
-        };
-        if self.known.is_some() {
-            return Ok(self.known.clone());
-        }
-        match self.schemas.method(self.path.path(), self.cluster).await {
-            Ok(Some(method)) => Ok(Some(method)),
-            Ok(None) => {
-                answer.method_is_unknown();
-                let message = format!("the schema of the server has no method {}", self.path.path());
-                Err(RpcError::new(Code::Unimplemented, message))
-            }
-            Err(problem) => Err(needs_schema(&why, &problem)),
         }
     }
 }

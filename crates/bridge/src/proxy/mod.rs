@@ -6,6 +6,7 @@ mod facts;
 mod headers;
 mod record;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,7 +18,7 @@ use landbridge_wire::inbound::{self, Refusal};
 use landbridge_wire::{Code, Finish, Limits, Protocol, RpcError};
 
 use crate::access_log::{AccessLog, NamedHeaders};
-use crate::call::{Answer, Pace, Plan, carry};
+use crate::call::{Answer, Carried, Pace, Plan};
 use crate::cluster::{AuthorityChoice, Cluster};
 use crate::config::{Action, DirectResponse, Forward, HostRewrite, Listener, Route, RouteRequest, Target};
 use crate::schemas::Schemas;
@@ -47,15 +48,27 @@ struct Routed<'a> {
     route: &'a Route,
     forward: &'a Forward,
     target: &'a Target,
-    pace: &'a Pace,
+    pace: Arc<Pace>,
     record: Record<'a>,
 }
 
 impl Handler for Proxy {
-    async fn handle(&self, request: Request<RecvBody>, respond: Responder) {
-        let pace = Pace::new(Instant::now());
+    fn handle(&self, request: Request<RecvBody>, respond: Responder) -> impl Future<Output = ()> + Send {
+        let carried = self.accept(request, respond);
+        async move {
+            if let Some(mut carried) = carried {
+                carried.run().await;
+            }
+        }
+    }
+}
+
+impl Proxy {
+    /// Finds the way of a request. Those that have none are answered at once.
+    fn accept(&self, request: Request<RecvBody>, respond: Responder) -> Option<Box<Carried<'_>>> {
+        let pace = Arc::new(Pace::new(Instant::now()));
         let http = &self.stats.listeners[self.place];
-        let mut record = Record::new(&self.stats, http, &pace, self.log.as_deref());
+        let mut record = Record::new(&self.stats, http, Arc::clone(&pace), self.log.as_deref());
         let (head, body) = request.into_parts();
         let mut head = Request::from_parts(head, ());
         headers::strip_untrusted(head.headers_mut());
@@ -77,7 +90,8 @@ impl Handler for Proxy {
         if let Some(preflight) = cors.as_ref().and_then(|cors| cors.preflight(head.method(), head.headers()))
         {
             record.answered(&preflight);
-            return respond.respond_full(preflight, Bytes::new(), None);
+            respond.respond_full(preflight, Bytes::new(), None);
+            return None;
         }
         let extra = ResponseHeaders {
             changes: route.map_or(&[], |route| &route.headers.response),
@@ -91,26 +105,26 @@ impl Handler for Proxy {
             let message = format!("the request has more than {most} headers; see `max_headers_count`");
             let error = RpcError::new(Code::ResourceExhausted, message);
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            return refuse(head, error, status, extra, respond, record).await;
+            refuse(head, error, status, extra, respond, record);
+            return None;
         }
         match (route, route.map(|route| &route.action), target) {
             (Some(route), Some(Action::Forward(forward)), Some(target)) => {
                 record.routed(self.stats.cluster(target.cluster));
-                let routed = Routed { route, forward, target, pace: &pace, record };
-                self.forward(routed, head, body, extra, respond).await;
+                let routed = Routed { route, forward, target, pace, record };
+                return self.forward(routed, head, body, extra, respond);
             }
             (_, Some(Action::Respond(direct)), _) => respond_directly(direct, &extra, respond, record),
             _ => {
                 record.unrouted();
                 let message = format!("no route leads to {} at this host", head.uri().path());
                 let error = RpcError::new(Code::Unimplemented, message);
-                refuse(head, error, StatusCode::NOT_FOUND, extra, respond, record).await;
+                refuse(head, error, StatusCode::NOT_FOUND, extra, respond, record);
             }
         }
+        None
     }
-}
 
-impl Proxy {
     fn route(&self, head: &Request<()>) -> Option<&Route> {
         let host = head
             .uri()
@@ -127,14 +141,14 @@ impl Proxy {
         })
     }
 
-    async fn forward(
-        &self,
-        routed: Routed<'_>,
+    fn forward<'a>(
+        &'a self,
+        routed: Routed<'a>,
         mut head: Request<()>,
         body: RecvBody,
-        extra: ResponseHeaders<'_>,
+        extra: ResponseHeaders<'a>,
         respond: Responder,
-    ) {
+    ) -> Option<Box<Carried<'a>>> {
         let Routed { route, forward, target, pace, mut record } = routed;
         let settings = &target.settings;
         let authority = authority(&head);
@@ -147,12 +161,16 @@ impl Proxy {
         let limits = Limits { max_message_bytes: settings.max_message_bytes };
         let inbound::Accepted { call, reader, writer } = match inbound::accept(head, limits) {
             Ok(accepted) => accepted,
-            Err(refusal) => return send_refusal(*refusal, &extra, respond, record),
+            Err(refusal) => {
+                send_refusal(*refusal, &extra, respond, record);
+                return None;
+            }
         };
         record.call(call.protocol, call.path.clone());
-        let mut answer = Answer::new(respond, writer, extra, record);
+        let answer = Answer::new(respond, writer, extra, record);
         if let Some(error) = self.not_served(call.protocol) {
-            return answer.fail(error).await;
+            answer.refuse(error);
+            return None;
         }
         let path = match &forward.path_rewrite {
             None => call.path.clone(),
@@ -160,7 +178,8 @@ impl Proxy {
                 Ok(path) => path,
                 Err(_) => {
                     let message = format!("what the route makes of {} is no path", call.path);
-                    return answer.fail(RpcError::new(Code::Internal, message)).await;
+                    answer.refuse(RpcError::new(Code::Internal, message));
+                    return None;
                 }
             },
         };
@@ -176,7 +195,7 @@ impl Proxy {
             authority: chosen_authority(forward, authority),
             path,
         };
-        carry(&plan, call, reader, body, &mut answer, pace).await;
+        Some(Box::new(Carried { plan, answer, pace, request: Some((call, reader, body)) }))
     }
 
     /// The filters of the file decide what is translated.
@@ -241,7 +260,7 @@ fn respond_directly(
 }
 
 /// An error in the caller's protocol, and a bare status for those who speak none.
-async fn refuse(
+fn refuse(
     head: Request<()>,
     error: RpcError,
     status: StatusCode,
@@ -256,7 +275,7 @@ async fn refuse(
             if status == StatusCode::NOT_FOUND {
                 answer.method_is_unknown();
             }
-            answer.fail(error).await;
+            answer.refuse(error);
         }
         Err(refusal) if refusal.protocol.is_some() => send_refusal(*refusal, &extra, respond, record),
         Err(_) => {

@@ -1,5 +1,6 @@
 //! What becomes of one request, counted and written down when it is over, however that comes about.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
@@ -18,7 +19,7 @@ use crate::stats::{ClusterStats, HttpStats, WorkerStats};
 pub(crate) struct Record<'a> {
     stats: &'a WorkerStats,
     http: &'a HttpStats,
-    pace: &'a Pace,
+    pace: Arc<Pace>,
     log: Option<&'a AccessLog>,
     /// There only if a format is to be written.
     facts: Option<Box<Facts<'a>>>,
@@ -38,7 +39,7 @@ impl<'a> Record<'a> {
     pub(super) fn new(
         stats: &'a WorkerStats,
         http: &'a HttpStats,
-        pace: &'a Pace,
+        pace: Arc<Pace>,
         log: Option<&'a AccessLog>,
     ) -> Self {
         Self {
