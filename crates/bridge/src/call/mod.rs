@@ -14,7 +14,6 @@ mod transcode;
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Response;
 use landbridge_net::{RecvBody, RecvError};
@@ -108,7 +107,7 @@ async fn run(
         answer.record().sent_to(opened.address.clone());
         match attempt(plan, &exchange, &mut request, &mut response_reader, opened, answer, pace).await? {
             Attempt::Over => return Ok(()),
-            Attempt::Unprocessed(_) if tried < MOST_TRIES && request.can_start_again() => {}
+            Attempt::Unprocessed(_) if tried < MOST_TRIES && request.replay().is_whole() => {}
             Attempt::Unprocessed(error) => return Err(answer.server_gone(&error, exchange.time_left(pace))),
         }
     }
@@ -131,9 +130,9 @@ async fn attempt(
     answer: &mut Answer<'_>,
     pace: &Pace,
 ) -> Result<Attempt, RpcError> {
-    let answered = AtomicBool::new(false);
+    let replay = request.replay();
     let Opened { response, send, in_flight: _in_flight, .. } = opened;
-    let mut sending = pin!(request.run(send, &answered, pace));
+    let mut sending = pin!(request.run(send, pace));
     let mut sent = false;
     let mut response = pin!(response);
     let response = loop {
@@ -151,7 +150,7 @@ async fn attempt(
         Err(error) if error.is_unprocessed() => return Ok(Attempt::Unprocessed(error)),
         Err(error) => return Err(answer.server_gone(&error, exchange.time_left(pace))),
     };
-    answered.store(true, Ordering::Relaxed);
+    replay.give_up();
     pace.touch();
     answer.record().upstream_status(head.status);
     reader.head(Response::from_parts(head, ()), body.is_end_stream());

@@ -65,6 +65,8 @@ impl From<Overdue> for RpcError {
 #[derive(Debug)]
 pub(crate) struct Pace {
     started: Instant,
+    /// The same moment by [`coarse_milliseconds`].
+    started_coarse: u64,
     /// Milliseconds after `started`.
     touched: AtomicU64,
     /// The same, plus one; 0 as long as the request comes in.
@@ -81,6 +83,7 @@ impl Pace {
     pub(crate) fn new(started: Instant) -> Self {
         Self {
             started,
+            started_coarse: coarse_milliseconds(),
             touched: AtomicU64::new(0),
             received: AtomicU64::new(0),
             half_closed: AtomicU64::new(0),
@@ -154,14 +157,14 @@ impl Pace {
                 limit(request, Overdue::Request(request));
             }
             if let Some(idle) = times.idle {
-                limit(milliseconds(&self.touched).saturating_add(idle), Overdue::Idle(idle));
+                limit(milliseconds(&self.touched).saturating_add(idle + COARSE), Overdue::Idle(idle));
             }
             if let Some(route) = times.route {
                 let from = match self.half_closed.load(Ordering::Relaxed) {
                     0 => elapsed + Duration::from_millis(1),
                     at => Duration::from_millis(at - 1),
                 };
-                limit(from.saturating_add(route), Overdue::Route(route));
+                limit(from.saturating_add(route + COARSE), Overdue::Route(route));
             }
             let Some((at, overdue)) = next else { return pending().await };
             match at.checked_sub(elapsed) {
@@ -171,9 +174,21 @@ impl Pace {
         }
     }
 
+    /// Milliseconds since the start, give or take [`COARSE`].
     fn now(&self) -> u64 {
-        u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
+        coarse_milliseconds().saturating_sub(self.started_coarse)
     }
+}
+
+/// How far the coarse clock may be behind: a tick of the slowest kernels that are built.
+const COARSE: Duration = Duration::from_millis(10);
+
+/// A clock that is much cheaper to read than [`Instant`]: several things happen in every call, and what is measured
+/// from them is measured in seconds.
+fn coarse_milliseconds() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    seconds * 1000 + u64::try_from(now.tv_nsec).unwrap_or_default() / 1_000_000
 }
 
 fn milliseconds(value: &AtomicU64) -> Duration {

@@ -1,6 +1,6 @@
 //! The request of one call on its way upstream.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::Request;
@@ -27,18 +27,16 @@ pub(crate) struct RequestSide {
     transcode: Transcode,
     /// Written, and not yet sent.
     out: Output<Request<()>>,
-    replay: Replay,
+    replay: Arc<Replay>,
     /// The half-close was written to `out`.
     half_closed: bool,
 }
 
 /// What was sent, kept until it is clear that it will not be sent again.
 #[derive(Debug)]
-struct Replay {
-    chunks: Vec<Bytes>,
-    bytes: usize,
-    /// More was sent than is kept: `chunks` is not the whole.
-    given_up: bool,
+pub(crate) struct Replay {
+    /// None once it is not the whole: too much was sent, or the server has begun to answer.
+    sent: Mutex<Option<Vec<Bytes>>>,
 }
 
 impl RequestSide {
@@ -54,7 +52,7 @@ impl RequestSide {
             writer,
             transcode,
             out: Output::new(),
-            replay: Replay { chunks: Vec::new(), bytes: 0, given_up: false },
+            replay: Arc::new(Replay { sent: Mutex::new(Some(Vec::new())) }),
             half_closed: false,
         }
     }
@@ -81,21 +79,22 @@ impl RequestSide {
 
     /// Whether the head is all there is to send.
     pub(crate) fn is_bare(&self) -> bool {
-        self.half_closed && self.out.body.is_empty() && self.replay.bytes == 0
+        self.half_closed && self.out.body.is_empty() && self.replay.so_far().is_empty()
     }
 
-    /// Sends the rest of the request, from the start. From when the server has `answered`, nothing is kept any more.
+    /// What is kept of the request so that it can be sent again.
+    pub(crate) fn replay(&self) -> Arc<Replay> {
+        Arc::clone(&self.replay)
+    }
+
+    /// Sends the rest of the request, from the start.
     ///
     /// # Errors
     /// What is wrong with the request. That the server takes no more of it is no error: its answer tells.
-    pub(crate) async fn run(
-        &mut self,
-        mut send: SendBody,
-        answered: &AtomicBool,
-        pace: &Pace,
-    ) -> Result<(), RpcError> {
+    pub(crate) async fn run(&mut self, mut send: SendBody, pace: &Pace) -> Result<(), RpcError> {
         let complete = self.half_closed && self.out.body.is_empty();
-        if self.replay.bytes > 0 && send.data_chunks(self.replay.chunks.clone(), complete).await.is_err() {
+        let before = self.replay.so_far();
+        if !before.is_empty() && send.data_chunks(before, complete).await.is_err() {
             return Ok(());
         }
         if complete {
@@ -104,11 +103,7 @@ impl RequestSide {
         }
         loop {
             let chunks = std::mem::take(&mut self.out.body);
-            if answered.load(Ordering::Relaxed) {
-                self.replay.give_up();
-            } else {
-                self.replay.keep(&chunks);
-            }
+            self.replay.keep(&chunks);
             if (!chunks.is_empty() || self.half_closed)
                 && send.data_chunks(chunks, self.half_closed).await.is_err()
             {
@@ -121,11 +116,6 @@ impl RequestSide {
             self.step(pace).await?;
             pace.touch();
         }
-    }
-
-    /// Whether everything that was sent is still here to be sent again.
-    pub(crate) fn can_start_again(&self) -> bool {
-        !self.replay.given_up
     }
 
     /// Takes the next frame from the caller.
@@ -156,19 +146,33 @@ impl RequestSide {
 }
 
 impl Replay {
-    fn keep(&mut self, chunks: &[Bytes]) {
-        if self.given_up {
-            return;
-        }
-        self.bytes += chunks.iter().map(Bytes::len).sum::<usize>();
-        if self.bytes > REPLAY_BYTES {
-            self.give_up();
+    /// Whether everything that was sent is still here to be sent again.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    /// It will not be sent again: lets go of the bytes, and with them of the buffers that they were received in.
+    pub(crate) fn give_up(&self) {
+        *self.lock() = None;
+    }
+
+    fn so_far(&self) -> Vec<Bytes> {
+        self.lock().clone().unwrap_or_default()
+    }
+
+    fn keep(&self, chunks: &[Bytes]) {
+        let mut sent = self.lock();
+        let Some(kept) = &mut *sent else { return };
+        let bytes: usize = kept.iter().chain(chunks).map(Bytes::len).sum();
+        if bytes > REPLAY_BYTES {
+            *sent = None;
         } else {
-            self.chunks.extend_from_slice(chunks);
+            kept.extend_from_slice(chunks);
         }
     }
 
-    fn give_up(&mut self) {
-        *self = Self { chunks: Vec::new(), bytes: 0, given_up: true };
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Bytes>>> {
+        // Every change under the lock is one assignment or one push, so what a panicking holder leaves is sound.
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use bytes::Bytes;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::inbound::known_request_encoding;
 use crate::metadata::{BASE64, BASE64_URL};
@@ -51,9 +51,10 @@ pub(crate) fn read_get(query: &str, max_message_bytes: usize) -> Result<GetCall,
     let text = parameters.message.ok_or_else(|| invalid("the query parameter message is missing".into()))?;
     let encoding = known_request_encoding(parameters.compression.as_deref()).map_err(GetError::Rpc)?;
     let data = if parameters.base64.as_deref() == Some("1") {
-        decode_base64(&text).ok_or_else(|| invalid("the query parameter message is not base64".into()))?
+        decode_base64(text).ok_or_else(|| invalid("the query parameter message is not base64".into()))?
     } else {
-        text.into_owned().into_bytes().into()
+        // As in a form, `+` is a space. What is escaped may be any bytes, not only text.
+        percent_decode_str(&text.replace('+', " ")).collect::<Vec<u8>>().into()
     };
     if data.len() > max_message_bytes {
         return Err(GetError::Rpc(crate::envelope::too_large(data.len(), max_message_bytes)));
@@ -92,23 +93,29 @@ struct Parameters<'a> {
     base64: Option<Cow<'a, str>>,
     compression: Option<Cow<'a, str>>,
     encoding: Option<Cow<'a, str>>,
-    message: Option<Cow<'a, str>>,
+    /// Not unescaped: in base64 `+` stands for itself.
+    message: Option<&'a str>,
 }
 
 impl<'a> Parameters<'a> {
     fn read(query: &'a str) -> Result<Self, RpcError> {
         let mut parameters = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let place = match &*name {
-                "connect" => &mut parameters.connect,
-                "base64" => &mut parameters.base64,
-                "compression" => &mut parameters.compression,
-                "encoding" => &mut parameters.encoding,
-                "message" => &mut parameters.message,
-                _ => continue,
+        for pair in query.split('&') {
+            // None where the pair is empty.
+            let Some((name, value)) = form_urlencoded::parse(pair.as_bytes()).next() else { continue };
+            let doubled = match &*name {
+                "connect" => parameters.connect.replace(value).is_some(),
+                "base64" => parameters.base64.replace(value).is_some(),
+                "compression" => parameters.compression.replace(value).is_some(),
+                "encoding" => parameters.encoding.replace(value).is_some(),
+                "message" => {
+                    let raw = pair.split_once('=').map_or("", |(_, raw)| raw);
+                    parameters.message.replace(raw).is_some()
+                }
+                _ => false,
             };
             // Two readers could take two different ones for the call.
-            if place.replace(value).is_some() {
+            if doubled {
                 let message = format!("the query parameter {name} is given more than once");
                 return Err(RpcError::new(Code::InvalidArgument, message));
             }
@@ -117,11 +124,12 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// Either alphabet, padded or not.
-fn decode_base64(text: &str) -> Option<Bytes> {
-    let engine = if text.contains(['+', '/', ' ']) { &BASE64 } else { &BASE64_URL };
-    // An unescaped `+` was read as a space.
-    engine.decode(text.replace(' ', "+")).ok().map(Bytes::from)
+/// Either alphabet, padded or not, escaped or not.
+fn decode_base64(raw: &str) -> Option<Bytes> {
+    let text: Cow<'_, [u8]> = percent_decode_str(raw).into();
+    let standard = text.iter().any(|byte| matches!(byte, b'+' | b'/'));
+    let engine = if standard { &BASE64 } else { &BASE64_URL };
+    engine.decode(text).ok().map(Bytes::from)
 }
 
 fn invalid(message: String) -> GetError {
@@ -147,10 +155,17 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_is_not_base64_may_hold_any_bytes() {
+        assert_eq!(data("encoding=proto&message=%0A%FF").as_deref(), Some(&[0x0a, 0xff][..]));
+        assert_eq!(data("encoding=json&message=%22a+b%2B%22").as_deref(), Some(&b"\"a b+\""[..]));
+    }
+
+    #[test]
     fn bad_queries_are_refused() {
         for query in [
             "encoding=proto&base64=1&message=A",
             "encoding=proto&base64=1&message=@@",
+            "encoding=proto&base64=1&message=%20_8",
             "message=a",
             "encoding=proto",
             "encoding=foo&message=a",
