@@ -149,6 +149,8 @@ fn configuration(arguments: &Arguments) -> Result<Bootstrap, Failure> {
 async fn until_told(bridge: &Bridge) -> Result<bool, Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Signals)?;
+    // Asks for log files to be opened anew. Where there are none it must not end the process, as it does by default.
+    let _reopen = signal(SignalKind::user_defined1()).map_err(Failure::Signals)?;
     let mut signalled = async || {
         tokio::select! {
             _ = terminate.recv() => "SIGTERM",

@@ -54,8 +54,8 @@ pub struct HttpConnectionManager {
     /// Between the two GOAWAY frames of a connection that drains. Default 5 s. Without effect: the second frame follows
     /// once the client has answered a PING sent with the first, so no request can cross it.
     pub drain_timeout: Duration,
-    /// How long a closed connection may take to read what was sent. Default 1 s; `None`: closed at once. Without effect:
-    /// a connection is closed once what it was sent has left.
+    /// How long a connection goes on reading, once the answer is complete and its writing side is closed, so that a client
+    /// which is still sending its request gets to read the answer. Default 1 s; `None`: it closes at once.
     pub delayed_close_timeout: Option<Duration>,
     /// Access logs.
     pub access_logs: Vec<AccessLog>,

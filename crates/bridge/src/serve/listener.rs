@@ -117,6 +117,7 @@ fn settings(listener: &Listener) -> ServerSettings {
         header_timeout: http.request_headers_timeout.unwrap_or(FOREVER),
         handshake_timeout: listener.handshake_timeout.unwrap_or(FOREVER),
         idle_timeout: http.idle_timeout,
+        lingering_time: http.delayed_close_timeout.unwrap_or_default(),
         max_connection_age: http.max_connection_duration,
         max_requests_per_connection: http.max_requests_per_connection.map(u64::from),
         ..ServerSettings::default()
