@@ -13,6 +13,11 @@ use super::pace::Pace;
 use super::plan::{Exchange, Plan};
 use crate::proxy::{Record, ResponseHeaders};
 
+/// Pieces of a whole answer are copied together up to this size, in bytes: one write is cheaper than several.
+const COPY_TOGETHER: usize = 4 << 10;
+/// How much of an answer is sent in one go at most, in bytes, if it comes in many small pieces.
+const SEND_TOGETHER: usize = 16 << 10;
+
 /// Writes the answer in the caller's protocol, whatever becomes of the call.
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
@@ -119,20 +124,21 @@ impl<'a> Answer<'a> {
                     }
                 }
             }
-            if !self.out.is_empty() {
-                self.send().await?;
-            }
             if self.writer.is_done() {
-                return Ok(());
+                return self.send().await;
             }
-            let frame = tokio::select! {
-                biased;
-                frame = body.frame() => frame,
-                // The server has started to answer and takes its time: the caller may be waiting for just that head.
-                () = std::future::ready(()), if transcode.is_some() && !flushed => {
-                    flushed = true;
-                    self.writer.flush(&mut self.out);
-                    continue;
+            let frame = match self.at_hand(&mut body).await {
+                Some(frame) => frame,
+                None => {
+                    // The server takes its time. If it has started to answer, the caller may be waiting for just the head.
+                    if transcode.is_some() && !flushed {
+                        flushed = true;
+                        self.writer.flush(&mut self.out);
+                    }
+                    if !self.out.is_empty() {
+                        self.send().await?;
+                    }
+                    body.frame().await
                 }
             };
             pace.touch();
@@ -143,6 +149,25 @@ impl<'a> Answer<'a> {
                 None => reader.end(),
             }
         }
+    }
+
+    /// The next frame, if it is here already and little is waiting to be sent: then it goes out together with what is
+    /// written. The usual unary answer is whole by that.
+    async fn at_hand(&self, body: &mut RecvBody) -> Option<Option<Result<Frame, RecvError>>> {
+        if self.out.body.iter().map(Bytes::len).sum::<usize>() >= SEND_TOGETHER {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            frame = body.frame() => Some(frame),
+            () = std::future::ready(()) => None,
+        }
+    }
+
+    /// Whether what is written is one piece, or so little that it may be made one.
+    fn is_small(&self) -> bool {
+        let body = &self.out.body;
+        body.len() <= 1 || body.iter().map(Bytes::len).sum::<usize>() <= COPY_TOGETHER
     }
 
     fn end(&mut self, end: End) {
@@ -178,8 +203,11 @@ impl<'a> Answer<'a> {
         let Way::Unanswered(responder) = std::mem::replace(&mut self.way, Way::Over) else {
             return Err(CallerGone);
         };
-        if self.out.finish.is_some() && self.out.body.len() <= 1 {
-            let body = std::mem::take(&mut self.out.body).pop().unwrap_or_default();
+        if self.out.finish.is_some() && self.is_small() {
+            let body = match std::mem::take(&mut self.out.body) {
+                mut one if one.len() <= 1 => one.pop().unwrap_or_default(),
+                several => several.concat().into(),
+            };
             let trailers = match self.out.finish.take() {
                 Some(Finish::Trailers(trailers)) => Some(trailers),
                 Some(Finish::Body) | None => None,

@@ -124,6 +124,10 @@ impl RequestSide {
             Some(Ok(Frame::Data(data))) => {
                 pace.received(data.len());
                 self.reader.push(data)?;
+                // Known at once in HTTP/2, the end goes out together with the last message.
+                if self.body.is_end_stream() {
+                    self.reader.end()?;
+                }
             }
             Some(Ok(Frame::Trailers(_))) | None => self.reader.end()?,
             Some(Err(error)) => return Err(request_cut(&error)),
