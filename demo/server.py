@@ -93,9 +93,11 @@ class TalkService(talk_pb2_grpc.TalkServiceServicer):
         self, request: talk_pb2.FailRequest, context: grpc.ServicerContext
     ) -> talk_pb2.FailResponse:
         """Fail as asked."""
-        context.set_trailing_metadata(((f"{TAG}-trailer", "failed"),))
-        context.abort_with_status(_status(request))
-        raise AssertionError("abort_with_status raises")
+        status = _status(request)
+        # `abort_with_status` would put the status's own trailers in the place of all others.
+        context.set_trailing_metadata((*status.trailing_metadata, (f"{TAG}-trailer", "failed")))
+        context.abort(status.code, status.details)
+        raise AssertionError("abort raises")
 
     def CountAndFail(  # noqa: N802
         self, request: talk_pb2.CountAndFailRequest, context: grpc.ServicerContext

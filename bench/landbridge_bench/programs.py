@@ -24,15 +24,27 @@ _HOW_TO_GET = {
 
 def find(name: str) -> str:
     """The path of a program: ours from `target/release`, others from this Python's scripts or the `PATH`."""
+    found = _look_for(name)
+    if found is None:
+        raise BenchError(f"{name} is missing; get it with: {_HOW_TO_GET[name]}")
+    return found
+
+
+def require(*names: str) -> None:
+    """Fails where programs are missing, and names all of those at once, each with the way to get it."""
+    missing = [name for name in names if _look_for(name) is None]
+    if missing:
+        lines = [f"  {name}: {_HOW_TO_GET[name]}" for name in missing]
+        raise BenchError("\n".join(["these programs are missing; get them with:", *lines]))
+
+
+def _look_for(name: str) -> str | None:
     ours = REPOSITORY / "target" / "release" / name
     beside_python = Path(sysconfig.get_path("scripts")) / name
     for candidate in (ours, beside_python):
         if candidate.is_file():
             return str(candidate)
-    found = shutil.which(name)
-    if found is None:
-        raise BenchError(f"{name} is missing; get it with: {_HOW_TO_GET[name]}")
-    return found
+    return shutil.which(name)
 
 
 def version(name: str) -> str:

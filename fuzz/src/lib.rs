@@ -12,7 +12,7 @@ mod requests;
 mod responses;
 mod schema;
 
-pub use ends::assert_end_survives;
+pub use ends::{assert_end_survives, bare};
 pub use headers::Headers;
 pub use json::assert_json_is_stable;
 pub use pieces::Pieces;

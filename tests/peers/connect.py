@@ -28,10 +28,14 @@ def post_json(
 
 
 def post_proto(
-    client: httpx.Client, method: str, message: bytes, headers: Mapping[str, str] | None = None
+    client: httpx.Client, method: str, message: bytes, headers: Mapping[str, str | bytes] | None = None
 ) -> httpx.Response:
     """Make a unary call in the binary format."""
-    sent = {"content-type": "application/proto", "connect-protocol-version": "1", **(headers or {})}
+    sent: Mapping[str, str | bytes] = {
+        "content-type": "application/proto",
+        "connect-protocol-version": "1",
+        **(headers or {}),
+    }
     return client.post(path(method), content=message, headers=sent)
 
 

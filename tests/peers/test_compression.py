@@ -1,6 +1,7 @@
 """Compression: agreed on with each side, and never a surprise to either."""
 
 import gzip
+import json
 from collections.abc import Callable
 
 import grpc
@@ -9,7 +10,7 @@ from talk.v1 import talk_pb2, talk_pb2_grpc
 
 from tests.peers.backends import raw_backend
 from tests.peers.conftest import http_client
-from tests.peers.connect import post_proto
+from tests.peers.connect import path, post_json, post_proto
 from tests.running.bridge import Bridge
 
 LONG = "hello " * 10_000
@@ -22,24 +23,43 @@ def test_a_compressed_request_reaches_the_server_whole(client: httpx.Client) -> 
     assert talk_pb2.SayResponse.FromString(answer.content).letters == len(LONG)
 
 
-def test_a_long_answer_is_compressed_for_callers_who_accept_it(client: httpx.Client) -> None:
-    message = talk_pb2.SayRequest(sentence=LONG).SerializeToString()
-    with client.stream(
-        "POST",
-        "/talk.v1.TalkService/Say",
-        content=message,
-        headers={"content-type": "application/proto", "accept-encoding": "gzip"},
-    ) as answer:
-        raw = b"".join(answer.iter_raw())
+def _raw_answer(client: httpx.Client, codec: str, sentence: str) -> tuple[httpx.Response, bytes]:
+    """Call `Say` as one who accepts gzip; return the answer and its body as it came."""
+    content = {
+        "json": json.dumps({"sentence": sentence}).encode(),
+        "proto": talk_pb2.SayRequest(sentence=sentence).SerializeToString(),
+    }[codec]
+    headers = {"content-type": f"application/{codec}", "accept-encoding": "gzip"}
+    with client.stream("POST", path("Say"), content=content, headers=headers) as answer:
+        assert answer.status_code == 200
+        return answer, b"".join(answer.iter_raw())
+
+
+def test_a_long_answer_that_is_rewritten_is_compressed_for_callers_who_accept_it(
+    client: httpx.Client,
+) -> None:
+    answer, raw = _raw_answer(client, "json", LONG)
     assert answer.headers["content-encoding"] == "gzip"
-    assert talk_pb2.SayResponse.FromString(gzip.decompress(raw)).letters == len(LONG)
+    assert json.loads(gzip.decompress(raw))["letters"] == str(len(LONG))
+
+
+def test_an_answer_that_needs_no_rewriting_passes_as_the_server_sent_it(client: httpx.Client) -> None:
+    # grpc-python's default is not to compress.
+    answer, raw = _raw_answer(client, "proto", LONG)
+    assert "content-encoding" not in answer.headers
+    assert talk_pb2.SayResponse.FromString(raw).letters == len(LONG)
+
+
+def test_a_short_answer_is_not_compressed(client: httpx.Client) -> None:
+    answer, raw = _raw_answer(client, "json", "hello")
+    assert "content-encoding" not in answer.headers
+    assert json.loads(raw)["sentence"] == "You said: hello"
 
 
 def test_an_answer_is_not_compressed_for_callers_who_do_not_accept_it(client: httpx.Client) -> None:
-    message = talk_pb2.SayRequest(sentence=LONG).SerializeToString()
-    answer = post_proto(client, "Say", message, {"accept-encoding": "identity"})
+    answer = post_json(client, "Say", {"sentence": LONG}, {"accept-encoding": "identity"})
     assert "content-encoding" not in answer.headers
-    assert talk_pb2.SayResponse.FromString(answer.content).letters == len(LONG)
+    assert answer.json()["letters"] == str(len(LONG))
 
 
 def test_a_compression_that_the_server_does_not_know_is_taken_off_before_it(

@@ -9,7 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import grpc
 import httpx
 import pytest
+from pyqwest import HTTPVersion, SyncClient, SyncHTTPTransport
 from talk.v1 import talk_pb2, talk_pb2_grpc
+from talk.v1.talk_connect import TalkServiceClientSync
 
 from tests.peers.backends import Gate, raw_backend
 from tests.peers.conftest import http_client
@@ -40,11 +42,19 @@ def draining(gate: Gate, start_bridge: Callable[..., Bridge]) -> Iterator[Callab
         gate.open()
 
 
-def _connect_call(bridge: Bridge, *, http2: bool) -> bytes:
-    with http_client(bridge, http2=http2) as client:
+def _connect_call(bridge: Bridge) -> bytes:
+    with http_client(bridge) as client:
         answer = post_proto(client, "Say", b"")
         assert answer.status_code == 200, answer.text
         return answer.content
+
+
+def _connect_call_over_http2(bridge: Bridge) -> bytes:
+    # httpx gives up all its calls on a connection at the first GOAWAY, whatever that says.
+    client = SyncClient(SyncHTTPTransport(http_version=HTTPVersion.HTTP2))
+    return (
+        TalkServiceClientSync(bridge.url, http_client=client).say(talk_pb2.SayRequest()).SerializeToString()
+    )
 
 
 def _connect_stream(bridge: Bridge) -> bytes:
@@ -63,9 +73,9 @@ def _grpc_call(bridge: Bridge) -> bytes:
 def _calls_in_flight(bridge: Bridge, pool: ThreadPoolExecutor, gate: Gate) -> list[Future[bytes]]:
     """Start calls of every kind, and return when all of them are in the server's handler."""
     calls = [
-        *(pool.submit(_connect_call, bridge, http2=http2) for http2 in (False, True, False)),
-        *(pool.submit(_connect_stream, bridge) for _ in range(2)),
-        *(pool.submit(_grpc_call, bridge) for _ in range(3)),
+        pool.submit(call, bridge)
+        for call in (_connect_call, _connect_call_over_http2, _connect_stream, _grpc_call)
+        for _ in range(2)
     ]
     assert len(calls) == CALLS
     gate.await_calls(CALLS)
@@ -110,7 +120,7 @@ def test_an_answer_given_while_draining_closes_its_http1_connection(
 def test_the_drain_ends_at_its_deadline(draining: Callable[..., Bridge], gate: Gate) -> None:
     bridge = draining("--drain-time-s", "1")
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(_connect_call, bridge, http2=False)
+        call = pool.submit(_connect_call, bridge)
         gate.await_calls(1)
         bridge.process.send_signal(signal.SIGTERM)
         bridge.process.wait(timeout=15)
@@ -120,7 +130,7 @@ def test_the_drain_ends_at_its_deadline(draining: Callable[..., Bridge], gate: G
 def test_a_second_signal_ends_the_drain_at_once(draining: Callable[..., Bridge], gate: Gate) -> None:
     bridge = draining("--drain-time-s", "600")
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(_connect_call, bridge, http2=False)
+        call = pool.submit(_connect_call, bridge)
         gate.await_calls(1)
         bridge.process.send_signal(signal.SIGTERM)
         _await_unready(bridge)

@@ -1,6 +1,7 @@
 """Upstreams that are absent, slow or broken: told to each caller in the caller's own protocol."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -173,3 +174,49 @@ def test_the_bridge_recovers_when_its_upstream_comes_back(start_bridge: Callable
                 assert time.monotonic() < give_up, "the upstream is back, but calls still fail"
     finally:
         server.stop(grace=None).wait()
+
+
+def test_late_answers_to_cancelled_calls_do_not_cost_the_others_their_connection(
+    start_bridge: Callable[..., Bridge],
+) -> None:
+    server = _LateServer(batch=100)
+    with bare_http2_server(server.answer_late) as port:
+        bridge = start_bridge(port, flags=["--concurrency", "1"])
+        # Together far more than the errors for which HTTP/2 libraries give up a connection. Each batch comes
+        # from another caller: one who cancels most of its calls is sent away.
+        for _ in range(24):
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            with grpc.insecure_channel(bridge.address, options) as channel:
+                say = talk_pb2_grpc.TalkServiceStub(channel).Say
+                calls = [say.future(talk_pb2.SayRequest()) for _ in range(server.batch)]
+                assert server.received.acquire(timeout=20)
+                for call in calls:
+                    call.cancel()
+                _await_stat(bridge, "cluster.service_0.upstream_rq_active", 0)
+                server.go_on.release()
+    assert "cluster.service_0.upstream_cx_total: 1\n" in bridge.admin_text("/stats")
+
+
+class _LateServer:
+    """Answers when a whole batch of requests is there and the test says so, whatever became of them."""
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+        self.received = threading.Semaphore(0)
+        self.go_on = threading.Semaphore(0)
+        self._waiting: list[Exchange] = []
+
+    def answer_late(self, exchange: Exchange) -> None:
+        self._waiting.append(exchange)
+        if len(self._waiting) == self.batch:
+            self.received.release()
+            assert self.go_on.acquire(timeout=20)
+            for waiting in self._waiting:
+                waiting.head(end=False)
+                waiting.trailers([("grpc-status", "0")])
+            self._waiting.clear()
+
+
+def _await_stat(bridge: Bridge, name: str, value: int) -> None:
+    while f"{name}: {value}\n" not in bridge.admin_text("/stats"):
+        assert bridge.process.poll() is None

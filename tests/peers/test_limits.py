@@ -6,11 +6,15 @@ from collections.abc import Callable
 import grpc
 import httpx
 import pytest
+from connectrpc.code import Code
+from connectrpc.errors import ConnectError
+from pyqwest import HTTPVersion, SyncClient, SyncHTTPTransport
 from talk.v1 import talk_pb2, talk_pb2_grpc
+from talk.v1.talk_connect import TalkServiceClientSync
 
 from tests.peers.backends import raw_backend
 from tests.peers.conftest import http_client
-from tests.peers.connect import envelope, error_of, post_json, post_proto, post_stream
+from tests.peers.connect import envelope, error_of, post_json, post_proto
 from tests.running.bridge import Bridge
 
 KIB = 1024
@@ -58,9 +62,13 @@ def _name(size: int) -> str:
 def test_an_answer_over_the_limit_is_resource_exhausted(
     talk_server: int, start_bridge: Callable[..., Bridge]
 ) -> None:
-    bridge = start_bridge(talk_server, landbridge={"max_message_bytes": 64 * KIB})
+    bridge = start_bridge(talk_server, landbridge={"max_response_bytes": 64 * KIB})
     with http_client(bridge) as client:
         error = error_of(post_json(client, "Say", {"paddingBytes": 65 * KIB}))
+        # Requests have a limit of their own.
+        assert post_proto(
+            client, "Look", talk_pb2.LookRequest(name=_name(65 * KIB)).SerializeToString()
+        ).is_success
     assert error["code"] == "resource_exhausted"
 
 
@@ -82,10 +90,16 @@ def test_a_message_that_grows_over_the_limit_when_decompressed_is_refused(
     assert backend.calls == []
 
 
-def test_a_stream_with_a_message_over_the_limit_ends_with_resource_exhausted(client: httpx.Client) -> None:
-    small = talk_pb2.SumRequest(number=1).SerializeToString()
-    stream = post_stream(client, "Sum", [small, bytes(4 * MIB + 1)])
-    assert stream.error_code == "resource_exhausted"
+@pytest.mark.parametrize("http", [HTTPVersion.HTTP1, HTTPVersion.HTTP2], ids=["HTTP/1.1", "HTTP/2"])
+def test_a_stream_with_a_message_over_the_limit_ends_with_resource_exhausted(
+    bridge: Bridge, http: HTTPVersion
+) -> None:
+    # With connectrpc, because httpx fails over HTTP/2 when it is answered before it has sent all.
+    client = TalkServiceClientSync(bridge.url, http_client=SyncClient(SyncHTTPTransport(http_version=http)))
+    sentences = [talk_pb2.ConverseRequest(sentence="x" * size) for size in (1, 4 * MIB)]
+    with pytest.raises(ConnectError) as failure:
+        list(client.converse(iter(sentences)))
+    assert failure.value.code is Code.RESOURCE_EXHAUSTED
 
 
 def test_a_grpc_request_over_the_limit_is_resource_exhausted(bridge: Bridge) -> None:

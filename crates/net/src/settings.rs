@@ -31,8 +31,10 @@ pub struct Http2Settings {
     /// The windows bound only the content of frames. This bounds the rest of their cost, and has to leave room for
     /// honest streams of tiny messages whose reader rests.
     pub small_frame_allowance: usize,
-    /// Streams we reset because of the peer's own errors before the connection is closed. Default 1,024.
-    pub max_error_resets: usize,
+    /// Streams that we reset and remember for a second, because the peer may still be sending on them. Default 1,024.
+    ///
+    /// What comes on a stream that is forgotten is an error of the peer.
+    pub remembered_resets: usize,
 }
 
 impl Default for Http2Settings {
@@ -46,7 +48,7 @@ impl Default for Http2Settings {
             keepalive_interval: None,
             keepalive_timeout: Duration::from_secs(20),
             small_frame_allowance: 32 << 20,
-            max_error_resets: 1_024,
+            remembered_resets: 1_024,
         }
     }
 }
@@ -92,6 +94,8 @@ pub struct ServerSettings {
     pub max_concurrent_streams: u32,
     /// Streams a client may reset before they are even looked at. Default 64; more closes the connection.
     pub max_pending_resets: usize,
+    /// HTTP/2 streams we reset because of the client's own errors before the connection is closed. Default 1,024.
+    pub max_error_resets: usize,
     /// Early resets a client is forgiven (rapid reset, CVE-2023-44487). Default 500.
     ///
     /// Past this number the connection is closed with `ENHANCE_YOUR_CALM` as soon as more than half of all its
@@ -136,6 +140,7 @@ impl Default for ServerSettings {
             http2: Http2Settings::default(),
             max_concurrent_streams: 1_024,
             max_pending_resets: 64,
+            max_error_resets: 1_024,
             early_reset_allowance: 500,
             http1_max_header_bytes: 64 << 10,
             http1_max_headers: 128,

@@ -11,7 +11,7 @@ use crate::connect::{self, GetError};
 use crate::envelope::{Envelope, EnvelopeReader, too_large};
 use crate::grpc_web::{TextDecoder, encode_text, write_trailers};
 use crate::message::{Chunks, Message};
-use crate::metadata::{check_binary, keep_metadata};
+use crate::metadata::{keep_metadata, normalize};
 use crate::output::{Finish, Output};
 use crate::protocol::{ACCEPT_POST, ContentType, Form, Protocol};
 use crate::{Code, Codec, RpcError, grpc};
@@ -84,7 +84,7 @@ fn accept_post(mut head: http::request::Parts, limits: Limits) -> Result<Accepte
         Form::ConnectStream => connect::read_stream_head(&head.headers, &mut call),
         Form::Grpc | Form::GrpcWeb | Form::GrpcWebText => grpc::read_head(&head.headers, &mut call),
     };
-    if let Err(error) = read.and_then(|()| check_binary(&head.headers)) {
+    if let Err(error) = read.and_then(|()| normalize(&mut head.headers)) {
         return Err(refuse(writer, error));
     }
     keep_metadata(&mut head.headers);
@@ -123,7 +123,7 @@ fn accept_get(mut head: http::request::Parts, limits: Limits) -> Result<Accepted
     let mut call = new_call(&head, form, get.codec);
     call.get = true;
     if let Err(error) =
-        connect::read_unary_head(&head.headers, &mut call).and_then(|()| check_binary(&head.headers))
+        connect::read_unary_head(&head.headers, &mut call).and_then(|()| normalize(&mut head.headers))
     {
         return Err(refuse(writer, error));
     }

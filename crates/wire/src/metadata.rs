@@ -1,6 +1,7 @@
 //! Which headers are the user's, and what they may hold.
 
 use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -65,19 +66,53 @@ pub(crate) fn is_reserved(name: &str) -> bool {
     }
 }
 
-/// Checks that every binary header (`-bin`) holds base64, which some servers take a whole connection down for
-/// (CVE-2023-32732). Several values may be joined by commas.
+/// Brings a request's metadata into the form that every server reads. Some servers take down the whole connection for a
+/// header that they cannot read (CVE-2023-32732), or refuse that header to all calls that come after.
+///
+/// Each value of a binary header (`-bin`) gets a line of its own, in base64 without padding. Callers may join them by
+/// commas, pad them, and leave bits over at the end.
 ///
 /// # Errors
-/// `invalid_argument`, naming the first that does not.
-pub fn check_binary(headers: &HeaderMap) -> Result<(), RpcError> {
-    for (name, value) in headers {
-        if name.as_str().ends_with("-bin") && decode_binary(value).is_none() {
-            let message = format!("the value of the binary header {name} is not base64");
-            return Err(RpcError::new(Code::InvalidArgument, message));
+/// `invalid_argument`, naming a header that is not base64, or not a number where gRPC wants one.
+pub(crate) fn normalize(headers: &mut HeaderMap) -> Result<(), RpcError> {
+    let mut odd: SmallVec<[HeaderName; 1]> = SmallVec::new();
+    for (name, value) in headers.iter() {
+        if name.as_str().ends_with("-bin") {
+            if !is_normal_binary(value) {
+                odd.push(name.clone());
+            }
+        } else if is_number(name.as_str()) && !is_small_number(value) {
+            return Err(invalid(format!("the header {name} is {value:?}: it must be a number")));
+        }
+    }
+    for name in odd {
+        // A name that stands here twice was seen to at its first place; what is normal decodes as well.
+        let decoded: Option<Vec<Vec<Bytes>>> = headers.get_all(&name).iter().map(decode_binary).collect();
+        let values =
+            decoded.ok_or_else(|| invalid(format!("the value of the binary header {name} is not base64")))?;
+        headers.remove(&name);
+        for value in values.concat() {
+            headers.append(&name, encode_binary(&value));
         }
     }
     Ok(())
+}
+
+/// Headers of gRPC's own retries, which pass as metadata.
+fn is_number(name: &str) -> bool {
+    matches!(name, "grpc-previous-rpc-attempts" | "grpc-retry-pushback-ms")
+}
+
+fn is_small_number(value: &HeaderValue) -> bool {
+    (1..=9).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_digit)
+}
+
+fn invalid(message: String) -> RpcError {
+    RpcError::new(Code::InvalidArgument, message)
+}
+
+fn is_normal_binary(value: &HeaderValue) -> bool {
+    STANDARD_NO_PAD.decode(value).is_ok()
 }
 
 /// The values of a binary header; none if one is not base64.
@@ -140,18 +175,52 @@ mod tests {
     }
 
     #[test]
-    fn binary_headers_are_base64_with_or_without_padding() {
+    fn binary_headers_get_a_line_for_each_value_in_base64_without_padding() {
         let mut headers = HeaderMap::new();
-        for good in ["", "AAEC", "AAE", "AAE=", "AA==, AQ", "+/+/"] {
+        for (good, normal) in [
+            ("", &[""][..]),
+            ("AAEC", &["AAEC"]),
+            ("AAE", &["AAE"]),
+            ("AAE=", &["AAE"]),
+            ("AA==, AQ", &["AA", "AQ"]),
+            ("AAEC,AAEC", &["AAEC", "AAEC"]),
+            ("AAEC,", &["AAEC", ""]),
+            ("AB", &["AA"]),
+            ("+/+/", &["+/+/"]),
+        ] {
             headers.insert("x-bin", HeaderValue::from_static(good));
-            assert!(check_binary(&headers).is_ok(), "{good}");
+            assert!(normalize(&mut headers).is_ok(), "{good}");
+            assert_eq!(headers.get_all("x-bin").iter().collect::<Vec<_>>(), normal, "{good}");
         }
-        for bad in ["A", "a b c", "@@@", "-_-_", "AA=A"] {
+        for bad in ["A", "a b c", "@@@", "-_-_", "AA=A", "AAEC,A"] {
             headers.insert("x-bin", HeaderValue::from_static(bad));
-            let error = check_binary(&headers).unwrap_err();
+            let error = normalize(&mut headers).unwrap_err();
             assert!(error.message.contains("x-bin"), "{bad}");
         }
         assert_eq!(encode_binary(&[0xfb, 0xff]), "+/8");
+    }
+
+    #[test]
+    fn headers_that_grpc_reads_as_numbers_are_numbers() {
+        for name in ["grpc-previous-rpc-attempts", "grpc-retry-pushback-ms"] {
+            for (value, good) in
+                [("1", true), ("", false), ("-1", false), ("x", false), ("1234567890", false)]
+            {
+                let mut headers = HeaderMap::new();
+                headers.insert(name, HeaderValue::from_static(value));
+                assert_eq!(normalize(&mut headers).is_ok(), good, "{name}: {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn binary_headers_of_several_lines_keep_all_values_in_order() {
+        let mut headers = HeaderMap::new();
+        for line in ["AA==", "AQ", "Ag==,Aw"] {
+            headers.append("x-bin", HeaderValue::from_static(line));
+        }
+        normalize(&mut headers).unwrap();
+        assert_eq!(headers.get_all("x-bin").iter().collect::<Vec<_>>(), ["AA", "AQ", "Ag", "Aw"]);
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -87,6 +88,12 @@ async fn exchange<H: Handler>(
         // A tunnel is not ours to give, and hyper would make one of any 2xx.
         return Ok(bare(StatusCode::NOT_IMPLEMENTED));
     }
+    if let Some(status) = ambiguity(&request) {
+        connection.server.stats.protocol_errors.increment();
+        let mut refusal = bare(status);
+        refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return Ok(refusal);
+    }
     let mut place = Place {
         in_flight: connection.begin_request(),
         // There is no content to cut off in the answer to a HEAD.
@@ -134,6 +141,27 @@ async fn exchange<H: Handler>(
             Ok(bare(StatusCode::INTERNAL_SERVER_ERROR))
         }
     }
+}
+
+/// How a request is refused that two servers could read differently, and that hyper lets pass.
+fn ambiguity<B>(request: &Request<B>) -> Option<StatusCode> {
+    let headers = request.headers();
+    // Exactly one, and of a form that can be a host (RFC 9112 section 3.2).
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (host, another) = (hosts.next(), hosts.next());
+    let legal = match host {
+        None => request.version() < Version::HTTP_11,
+        Some(host) => host.is_empty() || Authority::try_from(host.as_bytes()).is_ok(),
+    };
+    if !legal || another.is_some() {
+        return Some(StatusCode::BAD_REQUEST);
+    }
+    // hyper takes off chunks, and no other coding (RFC 9112 section 6.1).
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let (coding, another) = (codings.next(), codings.next());
+    let only_chunked =
+        coding.is_none_or(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
+    (!only_chunked || another.is_some()).then_some(StatusCode::NOT_IMPLEMENTED)
 }
 
 /// Runs the rest of a handler that has begun to answer, until it is done or the client is gone.

@@ -112,7 +112,8 @@ fn builder(settings: &ServerSettings) -> h2::server::Builder {
         .max_frame_size(settings.http2.max_frame_size)
         .max_send_buffer_size(settings.http2.send_buffer)
         .max_header_list_size(settings.http2.max_header_bytes)
-        .max_local_error_reset_streams(Some(settings.http2.max_error_resets))
+        .max_concurrent_reset_streams(settings.http2.remembered_resets)
+        .max_local_error_reset_streams(Some(settings.max_error_resets))
         .data_frame_budget(settings.http2.small_frame_allowance)
         .max_concurrent_streams(settings.max_concurrent_streams)
         .max_pending_accept_reset_streams(settings.max_pending_resets);

@@ -62,7 +62,10 @@ pub(super) async fn start(
         .max_frame_size(settings.http2.max_frame_size)
         .max_send_buffer_size(settings.http2.send_buffer)
         .max_header_list_size(settings.http2.max_header_bytes)
-        .max_local_error_reset_streams(Some(settings.http2.max_error_resets))
+        .max_concurrent_reset_streams(settings.http2.remembered_resets)
+        // What still comes on a stream that we reset and forgot counts as the server's error. But it is our callers who
+        // cancel, and they share the connection: it is not closed for that.
+        .max_local_error_reset_streams(None)
         .data_frame_budget(settings.http2.small_frame_allowance)
         .enable_push(false)
         .handshake::<_, Chunk>(io.clone())

@@ -81,6 +81,34 @@ async fn a_transfer_encoding_that_is_not_chunked_at_last_is_refused() {
 }
 
 #[tokio::test]
+async fn a_transfer_coding_that_would_stay_on_the_content_is_refused() {
+    for encoding in ["gzip, chunked", "chunked, chunked", "chunked\r\ntransfer-encoding: chunked"] {
+        let text =
+            http1(&format!("POST /a HTTP/1.1\r\nhost: a\r\ntransfer-encoding: {encoding}\r\n\r\n0\r\n\r\n"))
+                .await;
+        assert!(text.starts_with("HTTP/1.1 501") && !text.contains("[/"), "{encoding}: {text}");
+        assert!(text.contains("connection: close\r\n"), "{encoding}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_has_exactly_one_host() {
+    for hosts in ["", "host: a\r\nhost: a\r\n", "host: a\r\nhost: b\r\n", "host: a b\r\n", "host: a/b\r\n"] {
+        let text = http1(&format!("GET /a HTTP/1.1\r\n{hosts}\r\n")).await;
+        assert!(refused(&text), "{hosts}: {text}");
+    }
+    // HTTP/1.0 knows no hosts, and an empty one is legal.
+    for head in [
+        "GET /a HTTP/1.0\r\n\r\n",
+        "GET /a HTTP/1.1\r\nhost:\r\n\r\n",
+        "GET /a HTTP/1.1\r\nhost: a:1\r\n\r\n",
+    ] {
+        let text = http1(head).await;
+        assert!(text.contains(" 200 "), "{head}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn two_content_lengths_that_differ_are_refused() {
     let text = http1("POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab").await;
     assert!(refused(&text), "{text}");
