@@ -1,4 +1,4 @@
-"""Runs a benchmark suite, `run.py bridge`, or only looks for the programs that suites need, `run.py tools`."""
+"""Runs a benchmark suite, `run.py bridge`, or only looks for the programs it needs, `run.py tools`."""
 
 from __future__ import annotations
 

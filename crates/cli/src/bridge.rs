@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueEnum};
-use landbridge_bridge::config::{Bootstrap, ConfigErrors, EndpointAddress, ListenAddress};
 use landbridge_bridge::admin::Launch;
+use landbridge_bridge::config::{Bootstrap, ConfigErrors, EndpointAddress, ListenAddress};
 use landbridge_bridge::{Bridge, Options, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -105,7 +105,10 @@ fn serve(arguments: Arguments, levels: log::Levels) -> Result<ExitCode, Failure>
     let available = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let launch = Launch {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        config_path: arguments.config_path.as_ref().map_or_else(String::new, |path| path.display().to_string()),
+        config_path: arguments
+            .config_path
+            .as_ref()
+            .map_or_else(String::new, |path| path.display().to_string()),
         config_yaml: arguments.config_yaml.is_some(),
         drain_time,
         log_level: format!("{:?}", arguments.log_level).to_lowercase(),
@@ -123,7 +126,8 @@ fn serve(arguments: Arguments, levels: log::Levels) -> Result<ExitCode, Failure>
     for (name, address) in bridge.listeners() {
         tracing::info!(listener = name, %address, "listening");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Signals)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Signals)?;
     let clean = runtime.block_on(until_told(&bridge))?;
     bridge.join();
     tracing::info!(clean, "left");
