@@ -46,7 +46,9 @@ def _grpc_backend(message_receive_limit: int) -> Iterator[int]:
     wanted.protocol = official.enum_number("Protocol", "PROTOCOL_GRPC")
     wanted.http_version = official.enum_number("HTTPVersion", "HTTP_VERSION_2")
     wanted.message_receive_limit = message_receive_limit
-    with running([official.program("referenceserver")], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with running(
+        [official.program("referenceserver")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         # Both ends were asked for as pipes in the line above.
         assert process.stdin is not None
         assert process.stdout is not None
