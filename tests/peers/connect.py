@@ -28,10 +28,10 @@ def post_json(
 
 
 def post_proto(
-    client: httpx.Client, method: str, message: bytes, headers: Mapping[str, str | bytes] | None = None
+    client: httpx.Client, method: str, message: bytes, headers: Mapping[str, str] | None = None
 ) -> httpx.Response:
     """Make a unary call in the binary format."""
-    sent: Mapping[str, str | bytes] = {
+    sent = {
         "content-type": "application/proto",
         "connect-protocol-version": "1",
         **(headers or {}),
