@@ -92,14 +92,14 @@ pub struct ServerSettings {
     pub http2: Http2Settings,
     /// Streams a client may have open at once on one HTTP/2 connection. Default 1,024.
     pub max_concurrent_streams: u32,
-    /// Streams a client may reset before they are even looked at. Default 64; more closes the connection.
+    /// Streams a client may reset before they are even looked at. Default 256; more closes the connection.
     pub max_pending_resets: usize,
     /// HTTP/2 streams we reset because of the client's own errors before the connection is closed. Default 1,024.
     pub max_error_resets: usize,
     /// Early resets a client is forgiven (rapid reset, CVE-2023-44487). Default 500.
     ///
     /// Past this number the connection is closed with `ENHANCE_YOUR_CALM` as soon as more than half of all its
-    /// streams were reset by the client within a second of their start.
+    /// streams were reset by the client within a tenth of a second of their start.
     pub early_reset_allowance: u64,
     /// Bytes of an HTTP/1.1 request head. Default 64 KiB; more is answered 431.
     pub http1_max_header_bytes: usize,
@@ -139,7 +139,7 @@ impl Default for ServerSettings {
             http: ServerHttp::default(),
             http2: Http2Settings::default(),
             max_concurrent_streams: 1_024,
-            max_pending_resets: 64,
+            max_pending_resets: 256,
             max_error_resets: 1_024,
             early_reset_allowance: 500,
             http1_max_header_bytes: 64 << 10,

@@ -43,7 +43,7 @@ pub struct Connection {
 }
 
 /// How young a request is whose reset counts as part of a flood.
-const EARLY: Duration = Duration::from_secs(1);
+const EARLY: Duration = Duration::from_millis(100);
 
 impl Connection {
     pub(super) fn new(
