@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::message::{Chunks, Payload};
+use crate::message::{Chunks, Message, Payload};
 use crate::{Code, RpcError};
 
 /// The size of an envelope's prefix in bytes.
@@ -40,6 +40,26 @@ impl Prefix {
 pub(crate) struct Envelope {
     pub(crate) flags: u8,
     pub(crate) payload: Payload,
+}
+
+impl Envelope {
+    /// The message in it, where the flags say no more than whether it is compressed.
+    ///
+    /// # Errors
+    /// The flags, which each protocol has its own error for.
+    pub(crate) fn into_message(self) -> Result<Message, u8> {
+        match self.flags {
+            0 => Ok(Message { payload: self.payload, compressed: false }),
+            COMPRESSED => Ok(Message { payload: self.payload, compressed: true }),
+            flags => Err(flags),
+        }
+    }
+}
+
+/// The error of an envelope that says it is compressed, in a stream whose head names no compression.
+pub(crate) fn compressed_by_nothing() -> RpcError {
+    let message = "a message says that it is compressed, but the head of its stream names no compression";
+    RpcError::new(Code::Internal, message)
 }
 
 /// Cuts a stream of bytes, split anywhere, into envelopes, without copying payloads.
@@ -175,7 +195,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Message;
 
     fn enveloped(messages: &[(bool, Vec<u8>)]) -> Vec<u8> {
         messages

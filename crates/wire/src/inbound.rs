@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Versi
 use crate::call::{Call, End, Limits, ResponseHead, Shape};
 use crate::compression::{Accepted as AcceptedCompressions, Compression};
 use crate::connect::{self, GetError};
-use crate::envelope::{Envelope, EnvelopeReader, too_large};
+use crate::envelope::{Envelope, EnvelopeReader, compressed_by_nothing, too_large};
 use crate::grpc_web::{TextDecoder, encode_text, write_trailers};
 use crate::message::{Chunks, Message};
 use crate::metadata::{keep_metadata, normalize};
@@ -366,8 +366,7 @@ fn read_message(form: Form, encoding: Compression, envelope: Envelope) -> Result
         Form::Grpc | Form::GrpcWeb | Form::GrpcWebText => grpc::read_message(envelope)?,
     };
     if message.compressed && encoding.is_identity() {
-        let message = "a message says that it is compressed, but the head of its stream names no compression";
-        return Err(RpcError::new(Code::Internal, message));
+        return Err(compressed_by_nothing());
     }
     Ok(message)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::call::{End, Limits, ResponseEvent, ResponseHead, Shape};
 use crate::compression::{Accepted, Compression, decompress};
-use crate::envelope::{COMPRESSED, Envelope, EnvelopeReader, too_large};
+use crate::envelope::{COMPRESSED, Envelope, EnvelopeReader, compressed_by_nothing, too_large};
 use crate::grpc_web::{TextDecoder, is_trailers, read_trailers};
 use crate::message::{Chunks, Message, Payload};
 use crate::output::{Finish, Output};
@@ -184,9 +184,7 @@ impl RequestWriter {
                 out.head = Some(head);
                 return;
             }
-            let headers = head.headers_mut();
-            headers.insert(CONTENT_TYPE, ContentType::header(Form::ConnectUnary, self.codec));
-            headers.insert("connect-protocol-version", HeaderValue::from_static("1"));
+            connect::make_post(head.headers_mut(), Form::ConnectUnary, self.codec);
         }
         let headers = head.headers_mut();
         if message.compressed {
@@ -423,9 +421,7 @@ impl ResponseReader {
     ) -> Result<Option<Message>, RpcError> {
         let compressed = envelope.flags & COMPRESSED != 0;
         if compressed && encoding.is_identity() {
-            let message =
-                "a message says that it is compressed, but the head of its stream names no compression";
-            return Err(RpcError::new(Code::Internal, message));
+            return Err(compressed_by_nothing());
         }
         let end = match self.form {
             Form::ConnectStream if connect::is_end_stream(&envelope) => {

@@ -63,9 +63,6 @@ impl RequestSide {
     /// # Errors
     /// What is wrong with the request.
     pub(crate) async fn head(&mut self, whole: bool, pace: &Pace) -> Result<Request<()>, RpcError> {
-        if !whole {
-            self.writer.flush(&mut self.out);
-        }
         loop {
             if !whole || self.half_closed {
                 self.writer.flush(&mut self.out);

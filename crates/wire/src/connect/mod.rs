@@ -12,23 +12,20 @@ mod response;
 
 pub(crate) use end_stream::{is_end_stream, read_end_stream, write_end_stream};
 pub(crate) use get::{GetError, get_query, is_get_call, read_get};
-pub(crate) use request::{open_get, open_stream, open_unary, read_stream_head, read_unary_head};
+pub(crate) use request::{make_post, open_get, open_stream, open_unary, read_stream_head, read_unary_head};
 pub(crate) use response::{
     read_stream_head as read_stream_response_head, read_unary_error,
     read_unary_head as read_unary_response_head, stream_head, unary_failure, unary_success,
 };
 
-use crate::envelope::{COMPRESSED, Envelope};
+use crate::envelope::Envelope;
 use crate::{Code, Message, RpcError};
 
 /// The message of an envelope, in Connect's meaning of the flags.
 pub(crate) fn read_message(envelope: Envelope) -> Result<Message, RpcError> {
-    match envelope.flags {
-        0 => Ok(Message { payload: envelope.payload, compressed: false }),
-        COMPRESSED => Ok(Message { payload: envelope.payload, compressed: true }),
-        flags => Err(RpcError::new(
-            Code::InvalidArgument,
-            format!("a message has the flags {flags:#010b}: a client may set only bit 0 (compressed)"),
-        )),
-    }
+    envelope.into_message().map_err(|flags| {
+        let message =
+            format!("a message has the flags {flags:#010b}: a client may set only bit 0 (compressed)");
+        RpcError::new(Code::InvalidArgument, message)
+    })
 }

@@ -7,7 +7,7 @@ use crate::compression::{Accepted, offered};
 use crate::inbound::request_encoding;
 use crate::outbound::Target;
 use crate::protocol::{ContentType, Form};
-use crate::{Call, Code, RpcError, timeout};
+use crate::{Call, Code, Codec, RpcError, timeout};
 
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 const TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
@@ -48,8 +48,8 @@ fn read_head(
 
 /// Writes the headers of a stream.
 pub(crate) fn open_stream(headers: &mut HeaderMap, target: &Target) {
-    headers.insert(CONTENT_TYPE, ContentType::header(Form::ConnectStream, target.codec));
-    open(headers, target);
+    make_post(headers, Form::ConnectStream, target.codec);
+    write_timeout(headers, target);
     if !target.encoding.is_identity() {
         headers.insert(STREAM_ENCODING, HeaderValue::from_static(target.encoding.name()));
     }
@@ -58,30 +58,26 @@ pub(crate) fn open_stream(headers: &mut HeaderMap, target: &Target) {
 
 /// Writes the headers of a unary call by POST; what depends on the message is the caller's to add.
 pub(crate) fn open_unary(headers: &mut HeaderMap, target: &Target) {
-    headers.insert(CONTENT_TYPE, ContentType::header(Form::ConnectUnary, target.codec));
-    write_accepts(headers, target);
-    open(headers, target);
+    make_post(headers, Form::ConnectUnary, target.codec);
+    open_get(headers, target);
 }
 
 /// Writes the headers of a unary call by GET, which needs fewer.
 pub(crate) fn open_get(headers: &mut HeaderMap, target: &Target) {
-    write_accepts(headers, target);
+    headers.insert(ACCEPT_ENCODING, accepts(target));
     write_timeout(headers, target);
 }
 
-fn write_accepts(headers: &mut HeaderMap, target: &Target) {
-    headers.insert(ACCEPT_ENCODING, accepts(target));
+/// Writes the headers that a call by POST has beyond one by GET.
+pub(crate) fn make_post(headers: &mut HeaderMap, form: Form, codec: Codec) {
+    headers.insert(CONTENT_TYPE, ContentType::header(form, codec));
+    headers.insert(PROTOCOL_VERSION, HeaderValue::from_static("1"));
 }
 
 /// Always said: left out, it would mean that the request's own compression is welcome, or whatever HTTP libraries in
 /// between make of it.
 fn accepts(target: &Target) -> HeaderValue {
     offered(&target.accepts).unwrap_or(HeaderValue::from_static("identity"))
-}
-
-fn open(headers: &mut HeaderMap, target: &Target) {
-    headers.insert(PROTOCOL_VERSION, HeaderValue::from_static("1"));
-    write_timeout(headers, target);
 }
 
 fn write_timeout(headers: &mut HeaderMap, target: &Target) {

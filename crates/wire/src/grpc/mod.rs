@@ -11,17 +11,13 @@ pub(crate) use request::{open, read_head};
 pub(crate) use response::{read_response_head, response_head, trailers_only};
 pub(crate) use status::{has_status, read_end, write_end};
 
-use crate::envelope::{COMPRESSED, Envelope};
+use crate::envelope::Envelope;
 use crate::{Code, Message, RpcError};
 
 /// The message of an envelope, in gRPC's and gRPC-Web's meaning of the flags.
 pub(crate) fn read_message(envelope: Envelope) -> Result<Message, RpcError> {
-    match envelope.flags {
-        0 => Ok(Message { payload: envelope.payload, compressed: false }),
-        COMPRESSED => Ok(Message { payload: envelope.payload, compressed: true }),
-        flags => Err(RpcError::new(
-            Code::Internal,
-            format!("a message has the flags {flags:#010b}: only bit 0 (compressed) is defined"),
-        )),
-    }
+    envelope.into_message().map_err(|flags| {
+        let message = format!("a message has the flags {flags:#010b}: only bit 0 (compressed) is defined");
+        RpcError::new(Code::Internal, message)
+    })
 }
