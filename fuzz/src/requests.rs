@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Version};
 use landbridge_wire::inbound::Accepted;
-use landbridge_wire::{Limits, RequestEvent, RequestReader, RpcError, inbound};
+use landbridge_wire::{Limits, Offer, RequestEvent, RequestReader, RpcError, inbound};
 
 use crate::LIMIT;
 
@@ -27,7 +27,7 @@ pub fn post(content_type: &'static str) -> Request<()> {
 
 /// The machines of a request that is known to be a call.
 pub fn accepting(request: Request<()>) -> Accepted {
-    inbound::accept(request, Limits { max_message_bytes: LIMIT }).expect("the head is a call's")
+    inbound::accept(request, &Offer::all(Limits { max_message_bytes: LIMIT })).expect("the head is a call's")
 }
 
 /// Reads a body in these pieces. Holds every message to the limit, and the half-close to the last place.

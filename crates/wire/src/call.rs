@@ -1,5 +1,6 @@
 //! The neutral call: what a request asks for, and what answers it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -55,6 +56,41 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { max_message_bytes: Self::DEFAULT_MAX_MESSAGE_BYTES }
+    }
+}
+
+/// What a server takes.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    codecs: Cow<'static, [Codec]>,
+    compressions: Accepted,
+    limits: Limits,
+}
+
+impl Offer {
+    /// Everything that this crate knows by itself.
+    pub fn all(limits: Limits) -> Self {
+        Self { codecs: Cow::Borrowed(&Codec::STANDARD), compressions: Accepted::ALL, limits }
+    }
+
+    /// These codecs and compressions; no compression can always be used.
+    pub fn of(codecs: Vec<Codec>, compressions: Accepted, limits: Limits) -> Self {
+        Self { codecs: Cow::Owned(codecs), compressions, limits }
+    }
+
+    /// The codecs of messages.
+    pub fn codecs(&self) -> &[Codec] {
+        &self.codecs
+    }
+
+    /// The compressions of messages, in both directions.
+    pub fn compressions(&self) -> Accepted {
+        self.compressions
+    }
+
+    /// What requests are held to.
+    pub fn limits(&self) -> Limits {
+        self.limits
     }
 }
 

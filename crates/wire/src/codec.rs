@@ -1,5 +1,7 @@
 //! The codec of a call's messages.
 
+use crate::name::Names;
+
 /// How messages are serialized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Codec {
@@ -7,16 +9,28 @@ pub enum Codec {
     Proto,
     /// Protobuf's JSON mapping, UTF-8.
     Json,
+    /// A format that an application has itself, by its name.
+    Custom(&'static str),
 }
 
+static CUSTOM: Names = Names::new();
+
 impl Codec {
-    /// The codec of a content-type's suffix or of GET's `encoding` parameter.
+    /// The codecs that every application may offer without more.
+    pub const STANDARD: [Self; 2] = [Self::Proto, Self::Json];
+
+    /// The codec of a content-type's suffix or of GET's `encoding` parameter; custom ones where they were registered.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "proto" => Some(Self::Proto),
             "json" => Some(Self::Json),
-            _ => None,
+            _ => CUSTOM.find(name).map(Self::Custom),
         }
+    }
+
+    /// The codec of this name, which is known from now on. None for a name that cannot stand in a content-type.
+    pub fn register(name: &str) -> Option<Self> {
+        Self::from_name(name).or_else(|| CUSTOM.register(name).map(Self::Custom))
     }
 
     /// The name in content-types.
@@ -24,6 +38,7 @@ impl Codec {
         match self {
             Self::Proto => "proto",
             Self::Json => "json",
+            Self::Custom(name) => name,
         }
     }
 }

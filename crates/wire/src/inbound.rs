@@ -5,7 +5,7 @@ use http::header::{ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 
-use crate::call::{Call, End, Limits, ResponseHead, Shape};
+use crate::call::{Call, End, Limits, Offer, ResponseHead, Shape};
 use crate::compression::{Accepted as AcceptedCompressions, Compression};
 use crate::connect::{self, GetError};
 use crate::envelope::{Envelope, EnvelopeReader, compressed_by_nothing, too_large};
@@ -13,7 +13,7 @@ use crate::grpc_web::{TextDecoder, encode_text, write_trailers};
 use crate::message::{Chunks, Message};
 use crate::metadata::{keep_metadata, normalize};
 use crate::output::{Finish, Output};
-use crate::protocol::{ACCEPT_POST, ContentType, Form, Protocol};
+use crate::protocol::{ContentType, Form, Protocol, accept_post};
 use crate::{Code, Codec, RpcError, grpc};
 
 /// A request that is a call.
@@ -53,26 +53,32 @@ pub fn is_call(request: &Request<()>) -> bool {
 /// The answer to send instead: 405 for a method that no protocol uses, 415 for a content-type or codec that is not
 /// ours, 505 for gRPC over HTTP/1, and an error in the caller's protocol for malformed timeouts, encodings, binary
 /// metadata and queries.
-pub fn accept(request: Request<()>, limits: Limits) -> Result<Accepted, Box<Refusal>> {
+pub fn accept(request: Request<()>, offer: &Offer) -> Result<Accepted, Box<Refusal>> {
     let (head, ()) = request.into_parts();
     match head.method {
-        Method::POST => accept_post(head, limits),
-        Method::GET => accept_get(head, limits),
+        Method::POST => read_post(head, offer),
+        Method::GET => read_get(head, offer),
         _ => Err(refuse_http(
             StatusCode::METHOD_NOT_ALLOWED,
-            (ALLOW, "GET, POST"),
+            (ALLOW, HeaderValue::from_static("GET, POST")),
             format!("{} is not a method that calls are made with", head.method),
         )),
     }
 }
 
-fn accept_post(mut head: http::request::Parts, limits: Limits) -> Result<Accepted, Box<Refusal>> {
+fn read_post(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, Box<Refusal>> {
+    let limits = offer.limits();
     let content_type = head.headers.get(CONTENT_TYPE).and_then(ContentType::parse);
-    let Some(ContentType { form, codec: Some(codec) }) = content_type else {
+    let served = match content_type {
+        Some(ContentType { form, codec: Some(codec) }) if offer.codecs().contains(&codec) => {
+            Some((form, codec))
+        }
+        _ => None,
+    };
+    let Some((form, codec)) = served else {
         let value = head.headers.get(CONTENT_TYPE);
-        return Err(refuse_type(format!(
-            "the content-type {value:?} belongs to no protocol and codec served here"
-        )));
+        let message = format!("the content-type {value:?} belongs to no protocol and codec served here");
+        return Err(refuse_type(offer, message));
     };
     if form == Form::Grpc && head.version < Version::HTTP_2 {
         return Err(refuse_version(codec));
@@ -84,8 +90,9 @@ fn accept_post(mut head: http::request::Parts, limits: Limits) -> Result<Accepte
         Form::ConnectStream => connect::read_stream_head(&head.headers, &mut call),
         Form::Grpc | Form::GrpcWeb | Form::GrpcWebText => grpc::read_head(&head.headers, &mut call),
     };
-    if let Err(error) = read.and_then(|()| normalize(&mut head.headers)) {
-        return Err(refuse(writer, error));
+    let read = read.and_then(|()| check_encoding(&call, offer)).and_then(|()| normalize(&mut head.headers));
+    if let Err(error) = read {
+        return Err(refuse_call(writer, error, offer));
     }
     keep_metadata(&mut head.headers);
     call.metadata = head.headers;
@@ -100,37 +107,37 @@ fn accept_post(mut head: http::request::Parts, limits: Limits) -> Result<Accepte
     Ok(Accepted { call, reader, writer })
 }
 
-fn accept_get(mut head: http::request::Parts, limits: Limits) -> Result<Accepted, Box<Refusal>> {
+fn read_get(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, Box<Refusal>> {
+    let limits = offer.limits();
     let query = head.uri.query().unwrap_or_default();
     if !connect::is_get_call(query) {
         return Err(refuse_http(
             StatusCode::METHOD_NOT_ALLOWED,
-            (ALLOW, "POST"),
+            (ALLOW, HeaderValue::from_static("POST")),
             "a GET request is a call only with the query parameters encoding and message".into(),
         ));
     }
     let form = Form::ConnectUnary;
     let get = match connect::read_get(query, limits.max_message_bytes) {
-        Ok(get) => get,
-        Err(GetError::UnknownCodec) => {
-            return Err(refuse_type(
-                "the query parameter encoding names a codec that is not served here".into(),
-            ));
+        Ok(get) if offer.codecs().contains(&get.codec) => get,
+        Ok(_) | Err(GetError::UnknownCodec) => {
+            let message = "the query parameter encoding names a codec that is not served here";
+            return Err(refuse_type(offer, message.into()));
         }
         Err(GetError::Rpc(error)) => return Err(refuse(ResponseWriter::new(form, Codec::Json), error)),
     };
     let writer = ResponseWriter::new(form, get.codec);
     let mut call = new_call(&head, form, get.codec);
     call.get = true;
-    if let Err(error) =
-        connect::read_unary_head(&head.headers, &mut call).and_then(|()| normalize(&mut head.headers))
-    {
-        return Err(refuse(writer, error));
+    let read = connect::read_unary_head(&head.headers, &mut call);
+    call.encoding = get.encoding;
+    let read = read.and_then(|()| check_encoding(&call, offer)).and_then(|()| normalize(&mut head.headers));
+    if let Err(error) = read {
+        return Err(refuse_call(writer, error, offer));
     }
     if !head.headers.contains_key(http::header::ACCEPT_ENCODING) {
         call.accepts.add(get.encoding);
     }
-    call.encoding = get.encoding;
     keep_metadata(&mut head.headers);
     call.metadata = head.headers;
     let reader = RequestReader::new(form, call.encoding, limits, Source::Given(Some(get.message)));
@@ -174,13 +181,27 @@ pub(crate) fn request_encoding(value: Option<&HeaderValue>) -> Result<Compressio
 /// The same for a name out of a query.
 pub(crate) fn known_request_encoding(name: Option<&str>) -> Result<Compression, RpcError> {
     let Some(name) = name else { return Ok(Compression::Identity) };
-    Compression::from_name(name.trim()).ok_or_else(|| {
-        let known = Compression::ALL.map(Compression::name).join(", ");
-        RpcError::new(
-            Code::Unimplemented,
-            format!("the compression {name:?} is not supported: use one of {known}, or identity"),
-        )
-    })
+    Compression::from_name(name.trim()).ok_or_else(|| unknown_encoding(name, AcceptedCompressions::ALL))
+}
+
+/// That the request's messages are in a compression on offer.
+fn check_encoding(call: &Call, offer: &Offer) -> Result<(), RpcError> {
+    if offer.compressions().contains(call.encoding) {
+        return Ok(());
+    }
+    Err(unknown_encoding(call.encoding.name(), offer.compressions()))
+}
+
+fn unknown_encoding(name: &str, known: AcceptedCompressions) -> RpcError {
+    let known: String = known.iter().map(|known| format!("{}, ", known.name())).collect();
+    let message = format!("the compression {name:?} is not supported: use one of {known}identity");
+    RpcError::new(Code::Unimplemented, message)
+}
+
+/// Refuses a call by its head; one in a compression that is not on offer is told which ones are.
+fn refuse_call(mut writer: ResponseWriter, error: RpcError, offer: &Offer) -> Box<Refusal> {
+    writer.head(ResponseHead { accepts: Some(offer.compressions()), ..ResponseHead::default() });
+    refuse(writer, error)
 }
 
 fn refuse(mut writer: ResponseWriter, error: RpcError) -> Box<Refusal> {
@@ -193,21 +214,21 @@ fn refuse(mut writer: ResponseWriter, error: RpcError) -> Box<Refusal> {
 /// An answer in plain HTTP, for those that speak no protocol; the specification has no body for it.
 fn refuse_http(
     status: StatusCode,
-    (name, value): (HeaderName, &'static str),
+    (name, value): (HeaderName, HeaderValue),
     message: String,
 ) -> Box<Refusal> {
     let mut response = Response::new(());
     *response.status_mut() = status;
-    response.headers_mut().insert(name, HeaderValue::from_static(value));
+    response.headers_mut().insert(name, value);
     response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     let error = RpcError::new(Code::from_http_status(status), message);
     let output = Output { head: Some(response), body: Chunks::new(), finish: Some(Finish::Body) };
     Box::new(Refusal { output, error, protocol: None })
 }
 
-fn refuse_type(message: String) -> Box<Refusal> {
-    const ACCEPT_POST_NAME: HeaderName = HeaderName::from_static("accept-post");
-    refuse_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, (ACCEPT_POST_NAME, ACCEPT_POST), message)
+fn refuse_type(offer: &Offer, message: String) -> Box<Refusal> {
+    const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+    refuse_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, (ACCEPT_POST, accept_post(offer.codecs())), message)
 }
 
 fn refuse_version(codec: Codec) -> Box<Refusal> {

@@ -13,6 +13,7 @@
 //! * [`outbound::open`] prepares the same call in a chosen protocol.
 //! * The readers take bytes split anywhere and give whole [`Message`]s; the writers take messages and give bytes,
 //!   without copying a message whose form the other side takes as it is.
+//! * [`plain`] wraps the inbound half for servers that want messages without compression.
 //!
 //! Each protocol lives in a folder of its own: `connect`, `grpc`, `grpc_web`. What they share is beside them.
 
@@ -28,12 +29,14 @@ mod grpc_web;
 pub mod inbound;
 pub mod message;
 pub mod metadata;
+mod name;
 pub mod outbound;
 pub mod output;
+pub mod plain;
 pub mod protocol;
 pub mod timeout;
 
-pub use call::{Call, End, Limits, ResponseEvent, ResponseHead, Shape};
+pub use call::{Call, End, Limits, Offer, ResponseEvent, ResponseHead, Shape};
 pub use code::Code;
 pub use codec::Codec;
 pub use compression::{Accepted, Compression};

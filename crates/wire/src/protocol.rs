@@ -50,8 +50,8 @@ pub(crate) struct ContentType {
 }
 
 impl ContentType {
-    /// Reads a content-type. Parameters (`; charset=utf-8`) are passed over: both codecs have only one charset.
-    /// None where it belongs to no protocol.
+    /// Reads a content-type. Parameters are passed over, but for a charset that JSON does not have: that is a codec
+    /// which nobody knows. None where it belongs to no protocol.
     pub(crate) fn parse(value: &HeaderValue) -> Option<Self> {
         // The usual ones first: this runs for every call.
         match value.as_bytes() {
@@ -62,7 +62,9 @@ impl ContentType {
             b"application/json" => return Some(Self::new(Form::ConnectUnary, Codec::Json)),
             _ => {}
         }
-        let text = value.to_str().ok()?.split(';').next()?.trim().to_ascii_lowercase();
+        let (text, parameters) =
+            value.to_str().map(|text| text.split_once(';').unwrap_or((text, ""))).ok()?;
+        let text = text.trim().to_ascii_lowercase();
         let subtype = text.strip_prefix("application/")?;
         let (form, codec) = match subtype.split_once('+') {
             Some(("connect", codec)) => (Form::ConnectStream, codec),
@@ -76,12 +78,14 @@ impl ContentType {
                 codec => (Form::ConnectUnary, codec),
             },
         };
-        Some(Self { form, codec: Codec::from_name(codec) })
+        let codec = Codec::from_name(codec).filter(|codec| *codec != Codec::Json || is_utf8(parameters));
+        Some(Self { form, codec })
     }
 
     /// The content-type's header value.
     pub(crate) fn header(form: Form, codec: Codec) -> HeaderValue {
         HeaderValue::from_static(match (form, codec) {
+            (form, Codec::Custom(name)) => return custom_header(form, name),
             (Form::ConnectUnary, Codec::Proto) => "application/proto",
             (Form::ConnectUnary, Codec::Json) => "application/json",
             (Form::ConnectStream, Codec::Proto) => "application/connect+proto",
@@ -100,8 +104,46 @@ impl ContentType {
     }
 }
 
+/// Whether the parameters of a content-type leave UTF-8, the only charset of JSON between systems (RFC 8259, 8.1).
+fn is_utf8(parameters: &str) -> bool {
+    parameters.split(';').all(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            matches!(
+                value.trim().trim_matches('"').to_ascii_lowercase().as_str(),
+                "utf-8" | "utf8" | "us-ascii"
+            )
+        }
+        _ => true,
+    })
+}
+
+fn custom_header(form: Form, name: &str) -> HeaderValue {
+    let prefix = match form {
+        Form::ConnectUnary => "",
+        Form::ConnectStream => "connect+",
+        Form::Grpc => "grpc+",
+        Form::GrpcWeb => "grpc-web+",
+        Form::GrpcWebText => "grpc-web-text+",
+    };
+    // Registered names are tokens, which a header always takes.
+    HeaderValue::from_str(&format!("application/{prefix}{name}"))
+        .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"))
+}
+
 /// The value of `accept-post` in a 415 answer: every content-type that a call can be posted in.
-pub(crate) const ACCEPT_POST: &str = "application/connect+json, application/connect+proto, application/grpc, \
+pub(crate) fn accept_post(codecs: &[Codec]) -> HeaderValue {
+    if codecs == Codec::STANDARD {
+        return HeaderValue::from_static(ACCEPT_POST);
+    }
+    let forms = [Form::ConnectStream, Form::Grpc, Form::GrpcWeb, Form::GrpcWebText, Form::ConnectUnary];
+    let types =
+        forms.into_iter().flat_map(|form| codecs.iter().map(move |codec| ContentType::header(form, *codec)));
+    let types: Vec<String> = types.filter_map(|header| Some(header.to_str().ok()?.to_owned())).collect();
+    HeaderValue::from_str(&types.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(ACCEPT_POST))
+}
+
+/// The same for the codecs that everybody offers.
+const ACCEPT_POST: &str = "application/connect+json, application/connect+proto, application/grpc, \
      application/grpc+json, application/grpc+proto, application/grpc-web, application/grpc-web+json, \
      application/grpc-web+proto, application/grpc-web-text, application/grpc-web-text+json, \
      application/grpc-web-text+proto, application/json, application/proto";
@@ -132,6 +174,10 @@ mod tests {
         assert_eq!(
             parse("application/grpc-web-text"),
             Some(ContentType::new(Form::GrpcWebText, Codec::Proto))
+        );
+        assert_eq!(
+            parse("application/json; charset=utf-16"),
+            Some(ContentType { form: Form::ConnectUnary, codec: None })
         );
         assert_eq!(parse("application/foo"), Some(ContentType { form: Form::ConnectUnary, codec: None }));
         assert_eq!(parse("text/html"), None);

@@ -8,7 +8,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 use landbridge_wire::inbound::{self, RequestEvent};
 use landbridge_wire::outbound::{self, Target};
-use landbridge_wire::{Finish, Limits, Output, Protocol, ResponseEvent, Shape};
+use landbridge_wire::{Finish, Limits, Offer, Output, Protocol, ResponseEvent, Shape};
 
 /// The most allocations of a small gRPC call to a gRPC server; 10 when this was written.
 const GRPC: u64 = 11;
@@ -42,7 +42,7 @@ struct Answer {
 fn carry(head: Request<()>, body: Vec<Bytes>, answer: Answer) -> Carried {
     let limits = Limits::default();
     let inbound::Accepted { call, reader: mut requests, writer: mut responses } =
-        inbound::accept(head, limits).unwrap();
+        inbound::accept(head, &Offer::all(limits)).unwrap();
     let target = Target {
         protocol: Protocol::Grpc,
         shape: Shape::Stream,

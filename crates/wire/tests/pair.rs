@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 use landbridge_wire::inbound::{self, RequestEvent};
 use landbridge_wire::outbound::{self, Target};
 use landbridge_wire::{
-    Accepted, Code, Codec, Compression, Detail, End, Finish, Limits, Message, Output, Protocol,
+    Accepted, Code, Codec, Compression, Detail, End, Finish, Limits, Message, Offer, Output, Protocol,
     ResponseEvent, ResponseHead, RpcError, Shape,
 };
 use proptest::prelude::*;
@@ -58,7 +58,7 @@ fn over_the_wire(sent: &Exchange, mode: Mode, split: usize) -> Exchange {
     let mut head: Request<()> = out.head.unwrap();
     *head.version_mut() = Version::HTTP_2;
     let inbound::Accepted { call, mut reader, mut writer } =
-        inbound::accept(head, Limits::default()).unwrap();
+        inbound::accept(head, &Offer::all(Limits::default())).unwrap();
     assert_eq!(call.path, "/pkg.Service/Method");
     assert_eq!(
         (call.protocol, call.shape, call.codec, call.get),

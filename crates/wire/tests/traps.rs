@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, Response, Version};
 use landbridge_wire::inbound::{self, RequestEvent};
 use landbridge_wire::outbound::{self, Target};
 use landbridge_wire::{
-    Accepted, Code, Codec, Compression, End, Finish, Limits, Message, Output, Protocol, ResponseEvent,
+    Accepted, Code, Codec, Compression, End, Finish, Limits, Message, Offer, Output, Protocol, ResponseEvent,
     ResponseReader, RpcError, Shape,
 };
 
@@ -24,7 +24,7 @@ fn post(headers: &[(&str, &str)]) -> Request<()> {
 
 /// The status and the gRPC status or Connect code of a refusal.
 fn refusal(request: Request<()>) -> (u16, String) {
-    let refusal = inbound::accept(request, LIMITS).expect_err("the request is to be refused");
+    let refusal = inbound::accept(request, &Offer::all(LIMITS)).expect_err("the request is to be refused");
     let head = refusal.output.head.unwrap();
     assert!(refusal.output.finish.is_some(), "a refusal is a whole answer");
     let code = head.headers().get("grpc-status").map(|status| status.to_str().unwrap().to_owned());
@@ -33,7 +33,7 @@ fn refusal(request: Request<()>) -> (u16, String) {
 }
 
 fn events(request: Request<()>, body: &'static [u8]) -> Result<Vec<RequestEvent>, RpcError> {
-    let mut reader = inbound::accept(request, LIMITS).unwrap().reader;
+    let mut reader = inbound::accept(request, &Offer::all(LIMITS)).unwrap().reader;
     reader.push(Bytes::from_static(body))?;
     reader.end()?;
     let mut events = Vec::new();
@@ -50,7 +50,8 @@ fn error_code(request: Request<()>, body: &'static [u8]) -> Code {
 #[test]
 fn a_post_that_speaks_no_protocol_is_415_and_told_what_is_spoken() {
     for content_type in ["text/html", "image/jpeg", "application/foo", "application/grpc+foo", ""] {
-        let refusal = inbound::accept(post(&[("content-type", content_type)]), LIMITS).unwrap_err();
+        let refusal =
+            inbound::accept(post(&[("content-type", content_type)]), &Offer::all(LIMITS)).unwrap_err();
         let head = refusal.output.head.unwrap();
         assert_eq!(head.status(), 415, "{content_type}");
         assert!(head.headers()["accept-post"].to_str().unwrap().contains("application/grpc-web-text"));
@@ -92,7 +93,7 @@ fn malformed_timeouts_are_invalid_argument() {
 #[test]
 fn only_the_callers_own_protocols_timeout_counts() {
     let both = [("content-type", "application/proto"), ("grpc-timeout", "1S"), ("connect-timeout-ms", "7")];
-    let accepted = inbound::accept(post(&both), LIMITS).unwrap();
+    let accepted = inbound::accept(post(&both), &Offer::all(LIMITS)).unwrap();
     assert_eq!(accepted.call.timeout.unwrap().as_millis(), 7);
     assert!(accepted.call.metadata.is_empty(), "{:?}", accepted.call.metadata);
 }
@@ -113,7 +114,7 @@ fn binary_metadata_that_is_not_base64_never_gets_past_the_edge() {
     {
         let request = post(&[("content-type", content_type), ("x-bin", "@@@")]);
         assert_eq!(
-            inbound::accept(request, LIMITS).unwrap_err().error.code,
+            inbound::accept(request, &Offer::all(LIMITS)).unwrap_err().error.code,
             Code::InvalidArgument,
             "{content_type}"
         );
@@ -131,7 +132,7 @@ fn control_headers_of_any_protocol_are_not_metadata() {
             ("te", "x"),
             ("x-own", "kept"),
         ]),
-        LIMITS,
+        &Offer::all(LIMITS),
     )
     .unwrap();
     assert_eq!(accepted.call.metadata.len(), 1);
@@ -179,8 +180,9 @@ fn zero_bytes_are_a_message_that_is_not_compressed() {
 #[test]
 fn a_method_that_takes_one_message_gets_neither_none_nor_two() {
     for (body, ok) in [(&b""[..], false), (b"\0\0\0\0\0", true), (b"\0\0\0\0\0\0\0\0\0\0", false)] {
-        let mut reader =
-            inbound::accept(post(&[("content-type", "application/grpc")]), LIMITS).unwrap().reader;
+        let mut reader = inbound::accept(post(&[("content-type", "application/grpc")]), &Offer::all(LIMITS))
+            .unwrap()
+            .reader;
         reader.expect_one();
         reader.push(Bytes::from_static(body)).unwrap();
         reader.end().unwrap();
@@ -314,7 +316,8 @@ fn a_stream_that_dies_ends_with_an_error_behind_its_messages() {
 
 #[test]
 fn a_unary_answer_of_two_messages_is_an_error_and_none_of_it_is_shown() {
-    let mut writer = inbound::accept(post(&[("content-type", "application/proto")]), LIMITS).unwrap().writer;
+    let mut writer =
+        inbound::accept(post(&[("content-type", "application/proto")]), &Offer::all(LIMITS)).unwrap().writer;
     let mut out = Output::new();
     writer.message(Message::plain("one"), &mut out).unwrap();
     let error = writer.message(Message::plain("two"), &mut out).unwrap_err();
@@ -327,7 +330,8 @@ fn a_unary_answer_of_two_messages_is_an_error_and_none_of_it_is_shown() {
 
 #[test]
 fn a_unary_success_without_a_message_is_an_error() {
-    let mut writer = inbound::accept(post(&[("content-type", "application/json")]), LIMITS).unwrap().writer;
+    let mut writer =
+        inbound::accept(post(&[("content-type", "application/json")]), &Offer::all(LIMITS)).unwrap().writer;
     let mut out = Output::new();
     writer.end(End::success(), &mut out);
     assert_eq!(out.head.unwrap().status(), 501);
@@ -335,7 +339,8 @@ fn a_unary_success_without_a_message_is_an_error() {
 
 #[test]
 fn servers_cannot_pass_headers_off_as_trailers() {
-    let mut writer = inbound::accept(post(&[("content-type", "application/proto")]), LIMITS).unwrap().writer;
+    let mut writer =
+        inbound::accept(post(&[("content-type", "application/proto")]), &Offer::all(LIMITS)).unwrap().writer;
     let mut metadata = HeaderMap::new();
     metadata.insert("trailer-x", "forged".parse().unwrap());
     writer.head(landbridge_wire::ResponseHead { metadata, ..Default::default() });

@@ -1,7 +1,7 @@
 //! What has to happen to the messages of one direction, between the form they come in and the form they leave in.
 
 use landbridge_schema::{JsonOptions, MessageType, UnknownFields};
-use landbridge_wire::compression::{DecompressError, compress, decompress};
+use landbridge_wire::compression::{compress, decompress};
 use landbridge_wire::{Code, Codec, Compression, Message, Payload, RpcError};
 
 /// The change of one direction's messages. Usually nothing: then messages pass as they are.
@@ -53,8 +53,9 @@ impl Transcode {
         }
         let mut payload = message.payload;
         if message.compressed {
-            payload =
-                decompress(&payload, self.from, self.limit).map_err(|error| self.unreadable(error))?.into();
+            payload = decompress(&payload, self.from, self.limit)
+                .map_err(|error| error.into_rpc(self.fault))?
+                .into();
         }
         if let Some(convert) = &self.convert {
             payload = self.convert(convert, &payload)?;
@@ -85,13 +86,5 @@ impl Transcode {
             }
             _ => RpcError::new(self.fault, error.to_string()),
         })
-    }
-
-    fn unreadable(&self, error: DecompressError) -> RpcError {
-        let code = match error {
-            DecompressError::TooLarge { .. } => Code::ResourceExhausted,
-            DecompressError::Corrupt { .. } => self.fault,
-        };
-        RpcError::new(code, error.to_string())
     }
 }

@@ -15,7 +15,7 @@ use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use landbridge_net::{Handler, RecvBody, Responder};
 use landbridge_wire::inbound::{self, Refusal};
-use landbridge_wire::{Code, Finish, Limits, Protocol, RpcError};
+use landbridge_wire::{Code, Finish, Limits, Offer, Protocol, RpcError};
 
 use crate::access_log::{AccessLog, NamedHeaders};
 use crate::call::{Answer, Carried, Pace, Plan};
@@ -159,7 +159,7 @@ impl Proxy {
             record.changed(head.headers());
         }
         let limits = Limits { max_message_bytes: settings.max_message_bytes };
-        let inbound::Accepted { call, reader, writer } = match inbound::accept(head, limits) {
+        let inbound::Accepted { call, reader, writer } = match inbound::accept(head, &Offer::all(limits)) {
             Ok(accepted) => accepted,
             Err(refusal) => {
                 send_refusal(*refusal, &extra, respond, record);
@@ -268,7 +268,7 @@ fn refuse(
     respond: Responder,
     mut record: Record<'_>,
 ) {
-    match inbound::accept(head, Limits::default()) {
+    match inbound::accept(head, &Offer::all(Limits::default())) {
         Ok(accepted) => {
             record.call(accepted.call.protocol, accepted.call.path);
             let mut answer = Answer::new(respond, accepted.writer, extra, record);

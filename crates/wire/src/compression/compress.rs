@@ -45,6 +45,7 @@ pub fn compress(payload: &Payload, compression: Compression) -> io::Result<Bytes
             drop(writer);
             out
         }
+        Compression::Custom(_) => return Err(io::ErrorKind::Unsupported.into()),
     };
     Ok(out.into())
 }

@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes};
 
 use super::Compression;
 use crate::message::Payload;
+use crate::{Code, RpcError};
 
 /// The largest window that a zstd frame may ask for: 8 MiB, which is what RFC 8878 asks every decoder to support. It is
 /// memory that a frame of a few bytes can claim.
@@ -28,6 +29,18 @@ pub enum DecompressError {
         /// What the decompressor found.
         source: io::Error,
     },
+}
+
+impl DecompressError {
+    /// The same as a call's error. `fault` says whose mistake damaged data is: `invalid_argument` in requests, `internal`
+    /// in responses.
+    pub fn into_rpc(self, fault: Code) -> RpcError {
+        let code = match self {
+            Self::TooLarge { .. } => Code::ResourceExhausted,
+            Self::Corrupt { .. } => fault,
+        };
+        RpcError::new(code, self.to_string())
+    }
 }
 
 /// The payload without its compression, of at most `limit` bytes. Empty input gives an empty message: the
@@ -67,6 +80,7 @@ pub fn decompress(
             .map_err(|source| corrupt(compression, source))
             .and_then(|decoder| read_all(decoder, compression, limit)),
         Compression::Brotli => read_all(brotli::Decompressor::new(input, 4096), compression, limit),
+        Compression::Custom(_) => Err(corrupt(compression, io::ErrorKind::Unsupported.into())),
     }
 }
 

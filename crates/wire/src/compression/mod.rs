@@ -8,6 +8,8 @@ pub use compress::compress;
 pub use decompress::{DecompressError, decompress};
 pub use negotiate::{Accepted, offered};
 
+use crate::name::Names;
+
 /// A content-coding that all three protocols can name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Compression {
@@ -22,15 +24,33 @@ pub enum Compression {
     Zstd,
     /// RFC 1950 (zlib), which is what HTTP and gRPC call deflate.
     Deflate,
+    /// One that an application does itself, by its name.
+    Custom(&'static str),
 }
 
+static CUSTOM: Names = Names::new();
+
 impl Compression {
-    /// Everything but identity, the cheapest first for what it saves.
+    /// Everything of ours but identity, the cheapest first for what it saves.
     pub const ALL: [Self; 4] = [Self::Gzip, Self::Zstd, Self::Brotli, Self::Deflate];
 
-    /// The coding of a header's token, compared as HTTP does: without regard to case.
+    /// The coding of a header's token, compared as HTTP does: without regard to case. Custom ones where they were
+    /// registered.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Identity].into_iter().chain(Self::ALL).find(|c| c.name().eq_ignore_ascii_case(name))
+        let own = [Self::Identity].into_iter().chain(Self::ALL);
+        own.into_iter()
+            .find(|compression| compression.name().eq_ignore_ascii_case(name))
+            .or_else(|| CUSTOM.find(name).map(Self::Custom))
+    }
+
+    /// The coding of this name, which is known from now on. None for a name that cannot stand in a header.
+    pub fn register(name: &str) -> Option<Self> {
+        Self::from_name(name).or_else(|| CUSTOM.register(name).map(Self::Custom))
+    }
+
+    /// Whether this crate can do it.
+    pub fn is_ours(self) -> bool {
+        !matches!(self, Self::Custom(_))
     }
 
     /// The token in headers.
@@ -41,6 +61,7 @@ impl Compression {
             Self::Brotli => "br",
             Self::Zstd => "zstd",
             Self::Deflate => "deflate",
+            Self::Custom(name) => name,
         }
     }
 

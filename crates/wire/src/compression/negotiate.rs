@@ -7,18 +7,21 @@ use super::Compression;
 /// The compressions that a peer takes, the most wanted first. Identity always is, as the last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
-    // Four places for four codings; each stands at most once.
-    order: [Option<Compression>; Compression::ALL.len()],
+    // Each stands at most once; what finds no place is not used.
+    order: [Option<Compression>; PLACES],
 }
+
+/// Our four, and two that an application does itself.
+const PLACES: usize = Compression::ALL.len() + 2;
 
 impl Accepted {
     /// Only identity.
-    pub const NONE: Self = Self { order: [None; Compression::ALL.len()] };
+    pub const NONE: Self = Self { order: [None; PLACES] };
 
     /// All of ours.
     pub const ALL: Self = {
         let [gzip, zstd, brotli, deflate] = Compression::ALL;
-        Self { order: [Some(gzip), Some(zstd), Some(brotli), Some(deflate)] }
+        Self { order: [Some(gzip), Some(zstd), Some(brotli), Some(deflate), None, None] }
     };
 
     /// Reads the header; an absent one leaves only identity. Codings that we do not know are passed over, and so are

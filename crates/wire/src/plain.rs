@@ -1,0 +1,207 @@
+//! The inbound half for servers whose handlers know nothing of compression: plain messages in and out.
+//!
+//! What decides is here: requests are decompressed within the limit while it is done, responses get the compression
+//! that the caller wants most of those on offer. Compressions that an application does itself pass by name.
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+
+use crate::call::{Call, End, Offer, ResponseHead};
+use crate::compression::{Accepted, compress, decompress};
+use crate::inbound::{RequestEvent, RequestReader, ResponseWriter};
+use crate::message::{Message, Payload};
+use crate::metadata::keep_metadata;
+use crate::output::Output;
+use crate::{Code, Compression, RpcError};
+
+/// Reads a request's messages without their compression.
+#[derive(Debug)]
+pub struct PlainReader {
+    reader: RequestReader,
+    encoding: Compression,
+    max_message_bytes: usize,
+}
+
+/// What a request consists of.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PlainEvent {
+    /// One message.
+    Message(Bytes),
+    /// One message under a compression that the application does itself: the request's.
+    Compressed(Bytes),
+    /// The caller has sent its last message; comes once, after all of them.
+    HalfClose,
+}
+
+impl PlainReader {
+    /// Of the reader that came with the call.
+    pub fn new(reader: RequestReader, call: &Call, offer: &Offer) -> Self {
+        let max_message_bytes = offer.limits().max_message_bytes;
+        Self { reader, encoding: call.encoding, max_message_bytes }
+    }
+
+    /// As [`RequestReader::expect_one`].
+    pub fn expect_one(&mut self) {
+        self.reader.expect_one();
+    }
+
+    /// As [`RequestReader::push`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn push(&mut self, data: Bytes) -> Result<(), RpcError> {
+        self.reader.push(data)
+    }
+
+    /// As [`RequestReader::end`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn end(&mut self) -> Result<(), RpcError> {
+        self.reader.end()
+    }
+
+    /// The next message, or the half-close after the last; none until more is pushed.
+    ///
+    /// # Errors
+    /// As [`RequestReader::event`], and for a message that cannot be decompressed, or not within the limit.
+    pub fn event(&mut self) -> Result<Option<PlainEvent>, RpcError> {
+        Ok(match self.reader.event()? {
+            None => None,
+            Some(RequestEvent::HalfClose) => Some(PlainEvent::HalfClose),
+            Some(RequestEvent::Message(message)) => Some(self.plain(message)?),
+        })
+    }
+
+    fn plain(&self, message: Message) -> Result<PlainEvent, RpcError> {
+        if !message.compressed {
+            return Ok(PlainEvent::Message(message.payload.to_bytes()));
+        }
+        if !self.encoding.is_ours() {
+            return Ok(PlainEvent::Compressed(message.payload.to_bytes()));
+        }
+        decompress(&message.payload, self.encoding, self.max_message_bytes)
+            .map(PlainEvent::Message)
+            .map_err(|error| error.into_rpc(Code::InvalidArgument))
+    }
+}
+
+/// Writes an answer from plain messages.
+#[derive(Debug)]
+pub struct PlainWriter {
+    writer: ResponseWriter,
+    /// What goes into the head, until the writer has it.
+    head: Option<HeaderMap>,
+    compression: Compression,
+    /// What the caller takes.
+    accepted: Accepted,
+    offered: Accepted,
+    compress_min_bytes: usize,
+}
+
+impl PlainWriter {
+    /// Of the writer that came with the call. Messages below `compress_min_bytes` are not compressed.
+    pub fn new(writer: ResponseWriter, call: &Call, offer: &Offer, compress_min_bytes: usize) -> Self {
+        let offered = offer.compressions();
+        let compression = call.accepts.iter().find(|wanted| offered.contains(*wanted)).unwrap_or_default();
+        Self {
+            writer,
+            head: Some(HeaderMap::new()),
+            compression,
+            accepted: call.accepts,
+            offered,
+            compress_min_bytes,
+        }
+    }
+
+    /// The compression of messages.
+    pub fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// Changes the compression. Passed over where the caller does not take it, and once the head was sent.
+    pub fn set_compression(&mut self, compression: Compression) {
+        if self.head.is_some() && self.accepted.contains(compression) {
+            self.compression = compression;
+        }
+    }
+
+    /// Takes the server's own headers, to be sent with what comes next; passed over once the head was sent. Headers
+    /// that belong to HTTP or a protocol are left out.
+    pub fn head(&mut self, mut metadata: HeaderMap) {
+        if let Some(head) = &mut self.head {
+            keep_metadata(&mut metadata);
+            *head = metadata;
+        }
+    }
+
+    /// As [`ResponseWriter::flush`].
+    pub fn flush(&mut self, out: &mut Output<Response<()>>) {
+        self.give_head();
+        self.writer.flush(out);
+    }
+
+    /// Sends a message, compressed where that is worth it.
+    ///
+    /// # Errors
+    /// As [`ResponseWriter::message`].
+    pub fn message(&mut self, message: Bytes, out: &mut Output<Response<()>>) -> Result<(), RpcError> {
+        let as_it_is = self.compression.is_identity()
+            || !self.compression.is_ours()
+            || message.len() < self.compress_min_bytes;
+        if as_it_is {
+            return self.send(Message::plain(message), out);
+        }
+        let payload = compress(&Payload::from(message), self.compression).map_err(|error| {
+            RpcError::new(Code::Internal, format!("a message could not be compressed: {error}"))
+        })?;
+        self.send(Message { payload: payload.into(), compressed: true }, out)
+    }
+
+    /// Sends a message that the application has put under its own [`compression`](Self::compression).
+    ///
+    /// # Errors
+    /// As [`ResponseWriter::message`]; `internal` where the answer's compression is none of the application's.
+    pub fn compressed(&mut self, message: Bytes, out: &mut Output<Response<()>>) -> Result<(), RpcError> {
+        if self.compression.is_ours() {
+            let message =
+                "a message came compressed, and the answer has no compression of the application's own";
+            return Err(RpcError::new(Code::Internal, message));
+        }
+        self.send(Message { payload: message.into(), compressed: true }, out)
+    }
+
+    /// As [`ResponseWriter::method_is_unknown`].
+    pub fn method_is_unknown(&mut self) {
+        self.writer.method_is_unknown();
+    }
+
+    /// As [`ResponseWriter::get_is_not_allowed`].
+    pub fn get_is_not_allowed(&mut self) {
+        self.writer.get_is_not_allowed();
+    }
+
+    /// Ends the answer. Trailers that belong to HTTP or a protocol are left out.
+    pub fn end(&mut self, mut end: End, out: &mut Output<Response<()>>) {
+        self.give_head();
+        keep_metadata(&mut end.trailers);
+        self.writer.end(end, out);
+    }
+
+    /// Whether the end was written.
+    pub fn is_done(&self) -> bool {
+        self.writer.is_done()
+    }
+
+    fn send(&mut self, message: Message, out: &mut Output<Response<()>>) -> Result<(), RpcError> {
+        self.give_head();
+        self.writer.message(message, out)
+    }
+
+    fn give_head(&mut self) {
+        if let Some(metadata) = self.head.take() {
+            let accepts = Some(self.offered);
+            self.writer.head(ResponseHead { metadata, encoding: self.compression, accepts });
+        }
+    }
+}
