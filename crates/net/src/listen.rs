@@ -44,6 +44,13 @@ pub struct ListenError {
     pub source: io::Error,
 }
 
+impl ListenError {
+    /// What the system said of this address.
+    pub fn new(address: Address, source: io::Error) -> Self {
+        Self { address, advice: advice(source.kind()), source }
+    }
+}
+
 impl Listener {
     /// Binds `address`; port 0 lets the system choose. Has to be called within a tokio runtime.
     ///
@@ -62,11 +69,19 @@ impl Listener {
             Address::Unix(path) => unix_listener(path, settings.unix_mode)
                 .map(|listener| Bound::Unix { listener, _file: Some(SocketFile(path.clone())) }),
         };
-        bound.and_then(|socket| Self::new(socket, settings.clone())).map_err(|source| ListenError {
-            address: address.clone(),
-            advice: advice(source.kind()),
-            source,
-        })
+        bound
+            .and_then(|socket| Self::new(socket, settings.clone()))
+            .map_err(|source| ListenError::new(address.clone(), source))
+    }
+
+    /// Takes over a socket that listens already, bound by this process or by the one that started it. Has to be called
+    /// within a tokio runtime.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn adopt(socket: std::net::TcpListener, settings: &ListenSettings) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Self::new(Bound::Tcp(TcpListener::from_std(socket)?), settings.clone())
     }
 
     /// Another listener on the same address, for another worker. Has to be called within that worker's runtime.
