@@ -1,0 +1,35 @@
+//! The `landbridge` command, for the program and for the Python package.
+
+mod bridge;
+mod log;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// RPC for Python on a Rust core: Connect, gRPC and gRPC-Web.
+#[derive(Debug, Parser)]
+#[command(name = "landbridge", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Translate between Connect, gRPC and gRPC-Web in front of a server, as an Envoy file says.
+    Bridge(bridge::Arguments),
+}
+
+/// Runs a command line, of which the first word is the program's name, to its end.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match Arguments::try_parse_from(arguments) {
+        Ok(Arguments { command: Command::Bridge(arguments) }) => bridge::run(arguments),
+        Err(told) => {
+            // Help and version are no errors, and are printed as they should be. There is nobody to tell otherwise.
+            let _printed = told.print();
+            ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2))
+        }
+    }
+}

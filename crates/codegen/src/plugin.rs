@@ -1,0 +1,58 @@
+//! The protocol between protoc and a plugin: a `CodeGeneratorRequest` in, a `CodeGeneratorResponse` out.
+
+use buffa::{DecodeOptions, Message};
+use buffa_descriptor::generated::compiler::code_generator_response::File;
+use buffa_descriptor::generated::compiler::{CodeGeneratorRequest, CodeGeneratorResponse};
+
+use crate::error::GenerateError;
+use crate::model::{services, types};
+use crate::modules::stub_path;
+use crate::options::Options;
+use crate::service::stub;
+
+/// `FEATURE_PROTO3_OPTIONAL` and `FEATURE_SUPPORTS_EDITIONS`.
+const FEATURES: u64 = 1 | 2;
+/// `EDITION_PROTO2`, the oldest, and `EDITION_2024`.
+const EDITIONS: (i32, i32) = (998, 1001);
+
+/// Answers a request of protoc or buf. What is wrong with the user's files or options is in the answer.
+///
+/// # Errors
+/// The input is no request; the program then has to fail.
+pub fn plugin(request: &[u8]) -> Result<Vec<u8>, GenerateError> {
+    // The user's own files: their size is the only limit.
+    let request = DecodeOptions::new()
+        .with_element_memory_limit(usize::MAX)
+        .decode_from_slice::<CodeGeneratorRequest>(request)
+        .map_err(|error| GenerateError::NotARequest(error.to_string()))?;
+    let mut response = CodeGeneratorResponse {
+        supported_features: Some(FEATURES),
+        minimum_edition: Some(EDITIONS.0),
+        maximum_edition: Some(EDITIONS.1),
+        ..CodeGeneratorResponse::default()
+    };
+    match files(&request) {
+        Ok(files) => response.file = files,
+        Err(error) => response.error = Some(error.to_string()),
+    }
+    Ok(response.encode_to_vec())
+}
+
+fn files(request: &CodeGeneratorRequest) -> Result<Vec<File>, GenerateError> {
+    let options = Options::parse(request.parameter.as_deref().unwrap_or_default())?;
+    let types = types(&request.proto_file);
+    let mut files = Vec::new();
+    for file in &request.proto_file {
+        let name = file.name.as_deref().unwrap_or_default();
+        if file.service.is_empty() || !request.file_to_generate.iter().any(|wanted| wanted == name) {
+            continue;
+        }
+        let services = services(file, &types, options)?;
+        files.push(File {
+            name: Some(stub_path(name, options.protobuf)),
+            content: Some(stub(name, &services, options)?),
+            ..File::default()
+        });
+    }
+    Ok(files)
+}
