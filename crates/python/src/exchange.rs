@@ -1,0 +1,320 @@
+//! A call under ASGI or WSGI: the protocols without a socket, driven by Python.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
+use landbridge_wire::output::Finish;
+use landbridge_wire::plain::{PlainEvent, PlainReader, PlainWriter};
+use landbridge_wire::{Call, Code, Compression, End, Output, Protocol, RpcError, inbound};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::call::{Lines, lines};
+use crate::content::{self, Given, custom_name};
+use crate::errors::{self, GivenError};
+use crate::handoff::Content;
+use crate::offered::Offered;
+use crate::serving::Stream;
+use crate::{metadata, pending};
+
+/// One request and its answer. What comes in is pushed; what goes out is taken by `take_output`.
+#[pyclass(frozen, module = "landbridge._core")]
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    /// None where the request was refused by its head.
+    call: Option<Call>,
+    response_encoding: Compression,
+    deadline: Option<Instant>,
+    halves: Mutex<Halves>,
+}
+
+#[derive(Debug)]
+struct Halves {
+    reader: Option<PlainReader>,
+    writer: Option<PlainWriter>,
+    out: Output<Response<()>>,
+}
+
+/// Header lines as ASGI has them.
+type RawLines<'py> = Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>;
+
+/// What is to be sent: status and headers where the head is due, content, whether that is all, trailers.
+type Sent<'py> = (Option<(u16, RawLines<'py>)>, Bound<'py, PyBytes>, bool, Option<RawLines<'py>>);
+
+#[pymethods]
+impl Exchange {
+    /// Reads the head of a request. `stream` is the kind of the method, or none for one that is not known; `trailers`
+    /// says whether the server can send them, which gRPC needs.
+    #[new]
+    #[pyo3(signature = (service, *, http_method, target, http_version, headers, stream, idempotent, trailers))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    fn new(
+        service: &Offered,
+        http_method: &str,
+        target: &str,
+        http_version: &str,
+        headers: Vec<(Vec<u8>, Vec<u8>)>,
+        stream: Option<u8>,
+        idempotent: bool,
+        trailers: bool,
+    ) -> PyResult<Self> {
+        let arrived = Instant::now();
+        let request = request(http_method, target, http_version, headers)?;
+        let path = request.uri().path().to_owned();
+        let service = service.service();
+        let inbound::Accepted { call, reader, writer } = match inbound::accept(request, &service.offer) {
+            Ok(accepted) => accepted,
+            Err(refusal) => return Ok(Self::with_answer(refusal.output)),
+        };
+        let mut reader = PlainReader::new(reader, &call, &service.offer);
+        let mut writer = PlainWriter::new(writer, &call, &service.offer, service.compress_min_bytes);
+        let response_encoding = writer.compression();
+        let stream = stream.map(Stream::from_number);
+        if stream.is_some_and(Stream::takes_one) {
+            reader.expect_one();
+        }
+        let problem = if stream.is_none() {
+            writer.method_is_unknown();
+            Some(format!("there is no method {path} on this server"))
+        } else if call.get && !idempotent {
+            writer.get_is_not_allowed();
+            Some("the method has side effects and cannot be called by GET: use POST".to_owned())
+        } else if call.protocol == Protocol::Grpc && !trailers {
+            let advice =
+                "use a server that sends trailers, such as landbridge serve, or the Connect protocol";
+            Some(format!("gRPC needs HTTP trailers, which this server does not send: {advice}"))
+        } else {
+            None
+        };
+        let mut out = Output::new();
+        if let Some(message) = problem {
+            writer.end(End::failed(RpcError::new(Code::Unimplemented, message)), &mut out);
+            return Ok(Self::with_answer(out));
+        }
+        let deadline = call.timeout.and_then(|timeout| arrived.checked_add(timeout));
+        let halves = Halves { reader: Some(reader), writer: Some(writer), out };
+        Ok(Self { call: Some(call), response_encoding, deadline, halves: Mutex::new(halves) })
+    }
+
+    /// Whether the request was refused: then all of the answer is there to be taken.
+    #[getter]
+    fn refused(&self) -> bool {
+        self.call.is_none()
+    }
+
+    /// `connect`, `grpc` or `grpc-web`.
+    #[getter]
+    fn protocol(&self) -> &'static str {
+        match self.call.as_ref().map(|call| call.protocol) {
+            Some(Protocol::Grpc) => "grpc",
+            Some(Protocol::GrpcWeb) => "grpc-web",
+            Some(Protocol::Connect) | None => "connect",
+        }
+    }
+
+    /// The name of the codec of its messages.
+    #[getter]
+    fn codec(&self) -> &'static str {
+        self.call.as_ref().map_or("", |call| call.codec.name())
+    }
+
+    /// The name of the compression of its request messages, where the application does that itself.
+    #[getter]
+    fn encoding(&self) -> Option<&'static str> {
+        self.call.as_ref().and_then(|call| custom_name(call.encoding))
+    }
+
+    /// The same of its response messages.
+    #[getter]
+    fn response_encoding(&self) -> Option<&'static str> {
+        custom_name(self.response_encoding)
+    }
+
+    /// Milliseconds until the caller stops waiting; negative after that; none without a deadline.
+    fn timeout_ms(&self) -> Option<f64> {
+        self.deadline.map(crate::call::milliseconds_until)
+    }
+
+    /// The caller's metadata, line by line.
+    fn metadata(&self) -> Vec<(&str, String)> {
+        self.call.as_ref().map(|call| metadata::to_python(&call.metadata)).unwrap_or_default()
+    }
+
+    /// Takes content of the request.
+    fn push(&self, py: Python<'_>, data: Vec<u8>) -> PyResult<()> {
+        match &mut self.halves().reader {
+            Some(reader) => reader.push(Bytes::from(data)).map_err(|error| errors::raised(py, &error)),
+            None => Ok(()),
+        }
+    }
+
+    /// The request's content has ended.
+    fn end(&self, py: Python<'_>) -> PyResult<()> {
+        match &mut self.halves().reader {
+            Some(reader) => reader.end().map_err(|error| errors::raised(py, &error)),
+            None => Ok(()),
+        }
+    }
+
+    /// The next message; none after the last; `PENDING` until more is pushed.
+    fn receive(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let mut halves = self.halves();
+        let Some(reader) = &mut halves.reader else { return Ok(py.None()) };
+        match reader.event() {
+            Ok(None) => Ok(pending::get(py)),
+            Ok(Some(PlainEvent::Message(message))) => content::to_python(py, &Content::Plain(message)),
+            Ok(Some(PlainEvent::Compressed(message))) => {
+                content::to_python(py, &Content::Compressed(message))
+            }
+            Ok(Some(PlainEvent::HalfClose)) => {
+                halves.reader = None;
+                Ok(py.None())
+            }
+            Err(error) => Err(errors::raised(py, &error)),
+        }
+    }
+
+    /// Chooses the compression of the response, before its head.
+    #[pyo3(signature = (name, /))]
+    fn set_compression(&self, name: &str) -> PyResult<()> {
+        let compression = Compression::from_name(name)
+            .ok_or_else(|| PyValueError::new_err(format!("{name:?} is no compression known here")))?;
+        if let Some(writer) = &mut self.halves().writer {
+            writer.set_compression(compression);
+        }
+        Ok(())
+    }
+
+    /// Writes the head, where the protocol allows it before the first message.
+    #[pyo3(signature = (headers, /))]
+    fn send_headers(&self, headers: Option<Lines>) -> PyResult<()> {
+        let headers = headers.map(metadata::from_python).transpose()?;
+        let mut halves = self.halves();
+        let Halves { writer: Some(writer), out, .. } = &mut *halves else { return Ok(()) };
+        if let Some(headers) = headers {
+            writer.head(headers);
+        }
+        writer.flush(out);
+        Ok(())
+    }
+
+    /// Writes a message, with the head where it is the first. There is never room for more before that is taken.
+    #[pyo3(signature = (message, headers=None, /))]
+    fn send(&self, py: Python<'_>, message: Given<'_>, headers: Option<Lines>) -> PyResult<bool> {
+        let headers = headers.map(metadata::from_python).transpose()?;
+        self.write(message.into(), headers).map_err(|error| errors::raised(py, &error))?;
+        Ok(false)
+    }
+
+    /// Ends the call with success, and with a last message where one is given.
+    #[pyo3(signature = (message=None, headers=None, trailers=None, /))]
+    fn finish(
+        &self,
+        py: Python<'_>,
+        message: Option<Given<'_>>,
+        headers: Option<Lines>,
+        trailers: Option<Lines>,
+    ) -> PyResult<()> {
+        let headers = headers.map(metadata::from_python).transpose()?;
+        let trailers = lines(trailers)?;
+        match message {
+            Some(message) => {
+                self.write(message.into(), headers).map_err(|error| errors::raised(py, &error))?;
+                self.write_end(None, End { result: Ok(()), trailers });
+            }
+            None => self.write_end(headers, End { result: Ok(()), trailers }),
+        }
+        Ok(())
+    }
+
+    /// Ends the call with an error: code, message, and details as type names and bytes.
+    #[pyo3(signature = (error, headers=None, trailers=None, /))]
+    fn fail(&self, error: GivenError, headers: Option<Lines>, trailers: Option<Lines>) -> PyResult<()> {
+        let headers = headers.map(metadata::from_python).transpose()?;
+        let end = End { result: Err(RpcError::try_from(error)?), trailers: lines(trailers)? };
+        self.write_end(headers, end);
+        Ok(())
+    }
+
+    /// What is to be sent now.
+    fn take_output<'py>(&self, py: Python<'py>) -> Sent<'py> {
+        let out = std::mem::take(&mut self.halves().out);
+        let head = out.head.map(|head| (head.status().as_u16(), raw(py, head.headers())));
+        let trailers = match &out.finish {
+            Some(Finish::Trailers(trailers)) => Some(raw(py, trailers)),
+            _ => None,
+        };
+        (head, PyBytes::new(py, &out.body.concat()), out.finish.is_some(), trailers)
+    }
+}
+
+impl Exchange {
+    fn with_answer(out: Output<Response<()>>) -> Self {
+        let halves = Halves { reader: None, writer: None, out };
+        Self {
+            call: None,
+            response_encoding: Compression::Identity,
+            deadline: None,
+            halves: Mutex::new(halves),
+        }
+    }
+
+    fn halves(&self) -> MutexGuard<'_, Halves> {
+        self.halves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, message: Content, headers: Option<HeaderMap>) -> Result<(), RpcError> {
+        let mut halves = self.halves();
+        let Halves { writer: Some(writer), out, .. } = &mut *halves else { return Ok(()) };
+        if let Some(headers) = headers {
+            writer.head(headers);
+        }
+        match message {
+            Content::Plain(message) => writer.message(message, out),
+            Content::Compressed(message) => writer.compressed(message, out),
+        }
+    }
+
+    fn write_end(&self, headers: Option<HeaderMap>, end: End) {
+        let mut halves = self.halves();
+        let Halves { writer: Some(writer), out, .. } = &mut *halves else { return };
+        if let Some(headers) = headers {
+            writer.head(headers);
+        }
+        writer.end(end, out);
+    }
+}
+
+fn request(
+    http_method: &str,
+    target: &str,
+    http_version: &str,
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+) -> PyResult<Request<()>> {
+    let malformed = |what: &str| PyValueError::new_err(format!("the server passed on a malformed {what}"));
+    let mut request = Request::new(());
+    *request.method_mut() = Method::from_bytes(http_method.as_bytes()).map_err(|_| malformed("method"))?;
+    *request.uri_mut() = target.parse::<Uri>().map_err(|_| malformed("path"))?;
+    *request.version_mut() = match http_version {
+        "1.0" => Version::HTTP_10,
+        "2" | "2.0" => Version::HTTP_2,
+        "3" | "3.0" => Version::HTTP_3,
+        _ => Version::HTTP_11,
+    };
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(&name).map_err(|_| malformed("header name"))?;
+        let value = HeaderValue::from_bytes(&value).map_err(|_| malformed("header value"))?;
+        request.headers_mut().append(name, value);
+    }
+    Ok(request)
+}
+
+fn raw<'py>(py: Python<'py>, headers: &HeaderMap) -> RawLines<'py> {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| {
+        (PyBytes::new(py, name.as_str().as_bytes()), PyBytes::new(py, value.as_bytes()))
+    };
+    headers.iter().map(line).collect()
+}

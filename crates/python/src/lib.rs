@@ -1,0 +1,68 @@
+//! The extension module `landbridge._core`: calls to Python and back, and nothing else.
+//!
+//! | module | what |
+//! |---|---|
+//! | `server`, `settings` | the native server, as Python drives it |
+//! | `call` | one call on it, as its handler's side holds it |
+//! | `exchange` | one call under ASGI or WSGI, where Python moves the bytes |
+//! | `offered` | what an application offers |
+//! | `serving` | requests from `net`, routed, read and answered |
+//! | `handoff` | the way between I/O threads and Python, both directions |
+//! | `errors`, `metadata`, `content`, `pending` | values on their way between Rust and Python |
+//!
+//! The rules of the protocols are `landbridge-wire`'s. `python/landbridge/_core.pyi` says what Python sees.
+
+mod call;
+mod content;
+mod errors;
+mod exchange;
+mod handoff;
+mod metadata;
+mod offered;
+mod pending;
+mod server;
+mod serving;
+mod settings;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Answers a `CodeGeneratorRequest`: `protoc-gen-connect-python`.
+#[pyfunction]
+fn plugin<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let response =
+        landbridge_codegen::plugin(request).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(PyBytes::new(py, &response))
+}
+
+/// Runs the `landbridge bridge` command, and gives its exit status.
+#[pyfunction]
+fn bridge(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+    let status = py.detach(|| landbridge_cli::run(arguments));
+    // An exit code tells only whether it is success.
+    u8::from(status != ExitCode::SUCCESS)
+}
+
+/// The module.
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<server::Server>()?;
+    module.add_class::<call::Call>()?;
+    module.add_class::<exchange::Exchange>()?;
+    module.add_class::<offered::Offered>()?;
+    module.add_class::<content::Compressed>()?;
+    module.add_function(wrap_pyfunction!(content::compress, module)?)?;
+    module.add_function(wrap_pyfunction!(content::decompress, module)?)?;
+    module.add_function(wrap_pyfunction!(plugin, module)?)?;
+    module.add_function(wrap_pyfunction!(bridge, module)?)?;
+    module.add("PENDING", pending::init(module.py())?)?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! The answer of one call on its way from Python.
+
+use std::future::poll_fn;
+
+use bytes::BytesMut;
+use http::Response;
+use landbridge_net::{Responder, SendBody};
+use landbridge_wire::output::Finish;
+use landbridge_wire::plain::PlainWriter;
+use landbridge_wire::{Chunks, Code, End, Output, RpcError};
+
+use crate::handoff::{Channel, Content, Outgoing};
+
+/// Small pieces are sent as one, up to this size, in bytes: one write is cheaper than several.
+const SEND_TOGETHER: usize = 16 << 10;
+
+/// Writes the answer to one call.
+#[derive(Debug)]
+pub(super) struct Answering {
+    way: Way,
+    writer: PlainWriter,
+    out: Output<Response<()>>,
+    /// Whether a piece of a message is out and the rest is not.
+    broken_off: bool,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// The head is not out.
+    Unanswered(Responder),
+    Started(SendBody),
+    Over,
+}
+
+/// The caller takes no more.
+#[derive(Debug)]
+pub(super) struct CallerGone;
+
+impl Answering {
+    pub(super) fn new(responder: Responder, writer: PlainWriter) -> Self {
+        Self { way: Way::Unanswered(responder), writer, out: Output::new(), broken_off: false }
+    }
+
+    /// Answers that there is no such method.
+    pub(super) async fn unknown_method(mut self, message: String) {
+        self.writer.method_is_unknown();
+        self.fail(RpcError::new(Code::Unimplemented, message)).await;
+    }
+
+    /// Answers that the method cannot be called by GET.
+    pub(super) async fn not_by_get(mut self) {
+        self.writer.get_is_not_allowed();
+        let message = "the method has side effects and cannot be called by GET: use POST";
+        self.fail(RpcError::new(Code::Unimplemented, message)).await;
+    }
+
+    /// Ends the call with an error of our own. One that cannot follow what is already out breaks the answer off.
+    pub(super) async fn fail(&mut self, error: RpcError) {
+        if self.broken_off {
+            self.way = Way::Over;
+            return;
+        }
+        self.end(End::failed(error));
+        // A caller who is gone needs no answer.
+        let _gone = self.send().await;
+    }
+
+    /// Sends what Python gives, to the end of the answer.
+    ///
+    /// # Errors
+    /// The caller went away.
+    pub(super) async fn pass_on(&mut self, channel: &Channel) -> Result<(), CallerGone> {
+        loop {
+            let (outgoing, bytes) = poll_fn(|cx| channel.poll_outgoing(cx)).await;
+            for outgoing in outgoing {
+                self.write(outgoing);
+            }
+            self.send().await?;
+            if self.writer.is_done() {
+                return Ok(());
+            }
+            channel.sent(bytes);
+        }
+    }
+
+    fn write(&mut self, outgoing: Outgoing) {
+        let out = &mut self.out;
+        let written = match outgoing {
+            Outgoing::Message(Content::Plain(message)) => self.writer.message(message, out),
+            Outgoing::Message(Content::Compressed(message)) => self.writer.compressed(message, out),
+            Outgoing::Head(metadata) => return self.writer.head(*metadata),
+            Outgoing::Compression(compression) => return self.writer.set_compression(compression),
+            Outgoing::Flush => return self.writer.flush(out),
+            Outgoing::End(end) => return self.end(*end),
+            // A call has neither.
+            Outgoing::HttpHead(_) | Outgoing::HttpEnd => return,
+        };
+        if let Err(error) = written {
+            self.end(End::failed(error));
+        }
+    }
+
+    fn end(&mut self, end: End) {
+        self.writer.end(end, &mut self.out);
+    }
+
+    /// Sends what is written.
+    async fn send(&mut self) -> Result<(), CallerGone> {
+        self.broken_off = true;
+        let body = joined(std::mem::take(&mut self.out.body));
+        let mut finish = self.out.finish.take();
+        if let Some(head) = self.out.head.take() {
+            let Way::Unanswered(responder) = std::mem::replace(&mut self.way, Way::Over) else {
+                return Err(CallerGone);
+            };
+            if let Some(end) = finish.take_if(|_| body.len() <= 1) {
+                let trailers = match end {
+                    Finish::Trailers(trailers) => Some(trailers),
+                    Finish::Body => None,
+                };
+                responder.respond_full(head, body.into_iter().next().unwrap_or_default(), trailers);
+                return Ok(());
+            }
+            self.way = Way::Started(responder.respond(head, false));
+        }
+        let Way::Started(sending) = &mut self.way else { return Err(CallerGone) };
+        let ends_with_body = finish == Some(Finish::Body);
+        if !body.is_empty() || ends_with_body {
+            sending.data_chunks(body, ends_with_body).await.map_err(|_| CallerGone)?;
+        }
+        if let Some(Finish::Trailers(trailers)) = finish {
+            sending.trailers(trailers).map_err(|_| CallerGone)?;
+        }
+        self.broken_off = false;
+        Ok(())
+    }
+}
+
+/// The same bytes, small pieces of them in one.
+fn joined(pieces: Chunks) -> Chunks {
+    if pieces.len() <= 1 {
+        return pieces;
+    }
+    let mut joined = Chunks::new();
+    let mut together = BytesMut::new();
+    for piece in pieces {
+        if together.len() + piece.len() > SEND_TOGETHER && !together.is_empty() {
+            joined.push(together.split().freeze());
+        }
+        if piece.len() >= SEND_TOGETHER {
+            joined.push(piece);
+        } else {
+            together.extend_from_slice(&piece);
+        }
+    }
+    if !together.is_empty() {
+        joined.push(together.freeze());
+    }
+    joined
+}

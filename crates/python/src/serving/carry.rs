@@ -1,0 +1,90 @@
+//! Carries one call between its caller and its handler.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use landbridge_wire::{Code, RpcError};
+
+use super::answering::Answering;
+use super::facts::Facts;
+use super::front::Front;
+use super::receiving::Receiving;
+use super::routes::Method;
+use crate::handoff::{Channel, Event, Flow, Full, Over};
+
+/// How long an answer that is cut by its deadline may take to leave.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Carries the call to its end. Dropped, it tells the handler that the caller went away.
+pub(super) async fn carry(
+    front: &Front,
+    method: &Method,
+    facts: Facts,
+    deadline: Option<Instant>,
+    mut receiving: Receiving,
+    mut answering: Answering,
+) {
+    let first = if method.stream.takes_one() && !method.head_first {
+        match within(deadline, receiving.whole()).await {
+            Some(Ok(message)) => Some(message),
+            Some(Err(error)) => return answering.fail(error).await,
+            None => return answering.fail(too_late()).await,
+        }
+    } else {
+        None
+    };
+    let channel = front.channel(facts);
+    let has_ended = first.is_some();
+    if let Some(message) = first {
+        channel.deliver(message);
+        channel.end_request(Flow::Ended);
+    }
+    if method.blocking {
+        if let Err(Full) = front.threads().put(Arc::clone(&channel)) {
+            return answering.fail(front.is_full()).await;
+        }
+    } else {
+        front.events().put(Event::Started(Arc::clone(&channel)));
+    }
+    let caller = Caller(&channel);
+    let request = async {
+        if !has_ended {
+            receiving.pass_on(&channel).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let exchange = async {
+        tokio::select! {
+            biased;
+            // Errors mean that the caller is gone, which the drop of `caller` tells.
+            _gone = answering.pass_on(&channel) => {}
+            () = request => {}
+        }
+    };
+    if within(deadline, exchange).await.is_none() {
+        channel.be_over(Over::DeadlineExceeded);
+        let _cut = tokio::time::timeout(LAST_WORDS, answering.fail(too_late())).await;
+    }
+    drop(caller);
+}
+
+/// The caller, who is gone when this is dropped; or has all of the answer.
+struct Caller<'a>(&'a Channel);
+
+impl Drop for Caller<'_> {
+    fn drop(&mut self) {
+        self.0.be_over(Over::Gone);
+    }
+}
+
+async fn within<F: Future>(deadline: Option<Instant>, work: F) -> Option<F::Output> {
+    match deadline {
+        None => Some(work.await),
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), work).await.ok(),
+    }
+}
+
+fn too_late() -> RpcError {
+    RpcError::new(Code::DeadlineExceeded, "the deadline has passed before the call was answered")
+}

@@ -1,0 +1,20 @@
+//! The server: requests from `net` to Python handlers, and their answers back.
+//!
+//! ```text
+//! net -> Front (routes, refusals, limits) -> carry: Receiving -> Channel -> Python
+//!                                                   Answering <- Channel <-
+//! ```
+
+mod answering;
+mod carry;
+mod facts;
+mod front;
+mod io_threads;
+mod plain_http;
+mod receiving;
+mod routes;
+
+pub(crate) use facts::{Facts, Kind};
+pub(crate) use front::{Front, Limits};
+pub(crate) use io_threads::IoThreads;
+pub(crate) use routes::{Method, Routes, Service, Stream};

@@ -1,0 +1,76 @@
+//! The request of one call on its way to Python.
+
+use std::future::poll_fn;
+
+use landbridge_net::{Frame, RecvBody};
+use landbridge_wire::plain::{PlainEvent, PlainReader};
+use landbridge_wire::{Code, RpcError};
+
+use crate::handoff::{Channel, Content, Flow};
+
+/// Reads a request's messages.
+#[derive(Debug)]
+pub(super) struct Receiving {
+    body: RecvBody,
+    reader: PlainReader,
+}
+
+impl Receiving {
+    pub(super) fn new(body: RecvBody, reader: PlainReader) -> Self {
+        Self { body, reader }
+    }
+
+    /// Says that the request is exactly one message.
+    pub(super) fn expect_one(&mut self) {
+        self.reader.expect_one();
+    }
+
+    /// Reads the whole of a request that is one message.
+    ///
+    /// # Errors
+    /// What the caller is to be told.
+    pub(super) async fn whole(&mut self) -> Result<Content, RpcError> {
+        let mut message = None;
+        loop {
+            match self.next().await? {
+                Some(more) => message = Some(more),
+                None => return message.ok_or_else(|| broken_off("the request has no message")),
+            }
+        }
+    }
+
+    /// Passes every message on as it comes, to the end of the request.
+    pub(super) async fn pass_on(&mut self, channel: &Channel) {
+        let how = loop {
+            poll_fn(|cx| channel.poll_room(cx)).await;
+            match self.next().await {
+                Ok(Some(message)) => channel.deliver(message),
+                Ok(None) => break Flow::Ended,
+                Err(error) => break Flow::Failed(error),
+            }
+        };
+        channel.end_request(how);
+    }
+
+    /// The next message; none at the half-close.
+    async fn next(&mut self) -> Result<Option<Content>, RpcError> {
+        loop {
+            match self.reader.event()? {
+                Some(PlainEvent::Message(message)) => return Ok(Some(Content::Plain(message))),
+                Some(PlainEvent::Compressed(message)) => return Ok(Some(Content::Compressed(message))),
+                Some(PlainEvent::HalfClose) => return Ok(None),
+                None => {}
+            }
+            match self.body.frame().await {
+                Some(Ok(Frame::Data(data))) => self.reader.push(data)?,
+                Some(Ok(Frame::Trailers(_))) => {}
+                Some(Err(error)) => return Err(broken_off(&format!("the request broke off: {error}"))),
+                None => self.reader.end()?,
+            }
+        }
+    }
+}
+
+fn broken_off(message: &str) -> RpcError {
+    RpcError::new(Code::Canceled, message)
+}

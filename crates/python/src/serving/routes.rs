@@ -1,0 +1,73 @@
+//! Which paths are methods, and what an application offers for them.
+
+use std::collections::HashMap;
+
+use landbridge_wire::Offer;
+
+/// What one application offers to the callers of its methods.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    pub(crate) offer: Offer,
+    /// Messages below this many bytes are not compressed.
+    pub(crate) compress_min_bytes: usize,
+}
+
+/// How many messages flow each way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Unary,
+    Client,
+    Server,
+    Bidi,
+}
+
+impl Stream {
+    /// By the number that Python knows it by.
+    pub(crate) fn from_number(number: u8) -> Self {
+        match number {
+            0 => Self::Unary,
+            1 => Self::Client,
+            2 => Self::Server,
+            _ => Self::Bidi,
+        }
+    }
+
+    /// Whether the request is exactly one message.
+    pub(crate) fn takes_one(self) -> bool {
+        matches!(self, Self::Unary | Self::Server)
+    }
+}
+
+/// One method that is served.
+#[derive(Clone, Debug)]
+pub(crate) struct Method {
+    /// Its number, by which Python finds its handler.
+    pub(crate) number: usize,
+    /// Which of the services it belongs to.
+    pub(crate) service: usize,
+    pub(crate) stream: Stream,
+    /// Whether it has no side effects, and so may be called by GET.
+    pub(crate) idempotent: bool,
+    /// Whether its handler blocks, and so runs on a thread of the pool.
+    pub(crate) blocking: bool,
+    /// Whether Python wants the head before the request is read.
+    pub(crate) head_first: bool,
+}
+
+/// All methods of a server, by path.
+#[derive(Debug, Default)]
+pub(crate) struct Routes {
+    methods: HashMap<String, Method>,
+    services: Vec<Service>,
+}
+
+impl Routes {
+    pub(crate) fn new(services: Vec<Service>, methods: HashMap<String, Method>) -> Self {
+        Self { methods, services }
+    }
+
+    pub(crate) fn find(&self, path: &str) -> Option<(&Method, &Service)> {
+        let method = self.methods.get(path)?;
+        Some((method, self.services.get(method.service)?))
+    }
+}

@@ -1,0 +1,45 @@
+"""The commands `landbridge` and `protoc-gen-connect-python`."""
+
+from __future__ import annotations
+
+import sys
+
+_USAGE = """\
+usage: landbridge serve MODULE:APPLICATION ...   serve applications in all three protocols
+       landbridge bridge [OPTIONS]               translate in front of a server, as an Envoy file says
+       landbridge --version
+
+Each command explains itself with --help."""
+
+
+def main() -> int:
+    """Run the command that the command line names."""
+    command = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if command == "serve":
+        from landbridge._serve.command import serve  # noqa: PLC0415
+
+        return serve(sys.argv[2:])
+    if command == "bridge":
+        from landbridge import _core  # noqa: PLC0415
+
+        return _core.bridge(["landbridge", *sys.argv[1:]])
+    if command in {"--version", "-V"}:
+        from landbridge import _core  # noqa: PLC0415
+
+        print(f"landbridge {_core.__version__}")
+        return 0
+    print(_USAGE, file=sys.stdout if command in {"--help", "-h"} else sys.stderr)
+    return 0 if command in {"--help", "-h"} else 2
+
+
+def plugin() -> int:
+    """Answer protoc: a request on standard input, the response on standard output."""
+    from landbridge import _core  # noqa: PLC0415
+
+    try:
+        response = _core.plugin(sys.stdin.buffer.read())
+    except ValueError as problem:
+        print(f"protoc-gen-connect-python: {problem}", file=sys.stderr)
+        return 1
+    sys.stdout.buffer.write(response)
+    return 0

@@ -1,0 +1,102 @@
+"""Methods and the functions that answer them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from landbridge.method import MethodInfo
+    from landbridge.request import RequestContext
+
+__all__ = ["Endpoint", "EndpointSync"]
+
+REQ = TypeVar("REQ")
+RES = TypeVar("RES")
+
+
+@dataclass(kw_only=True, frozen=True, slots=True)
+class Endpoint(Generic[REQ, RES]):
+    """A method and the function that answers it in an event loop. Made by the method of its kind."""
+
+    method: MethodInfo[REQ, RES]
+    """What is called."""
+
+    function: Callable[..., Any]
+    """What answers it. One that is no `async def` runs on a thread."""
+
+    @staticmethod
+    def unary(
+        method: MethodInfo[REQ, RES],
+        function: Callable[[REQ, RequestContext[REQ, RES]], Awaitable[RES]],
+    ) -> Endpoint[REQ, RES]:
+        """One request, one response."""
+        return Endpoint(method=method, function=function)
+
+    @staticmethod
+    def client_stream(
+        method: MethodInfo[REQ, RES],
+        function: Callable[[AsyncIterator[REQ], RequestContext[REQ, RES]], Awaitable[RES]],
+    ) -> Endpoint[REQ, RES]:
+        """A stream of requests, one response."""
+        return Endpoint(method=method, function=function)
+
+    @staticmethod
+    def server_stream(
+        method: MethodInfo[REQ, RES],
+        function: Callable[[REQ, RequestContext[REQ, RES]], AsyncIterator[RES]],
+    ) -> Endpoint[REQ, RES]:
+        """One request, a stream of responses."""
+        return Endpoint(method=method, function=function)
+
+    @staticmethod
+    def bidi_stream(
+        method: MethodInfo[REQ, RES],
+        function: Callable[[AsyncIterator[REQ], RequestContext[REQ, RES]], AsyncIterator[RES]],
+    ) -> Endpoint[REQ, RES]:
+        """A stream each way."""
+        return Endpoint(method=method, function=function)
+
+
+@dataclass(kw_only=True, frozen=True, slots=True)
+class EndpointSync(Generic[REQ, RES]):
+    """A method and the function that answers it on a thread. Made by the method of its kind."""
+
+    method: MethodInfo[REQ, RES]
+    """What is called."""
+
+    function: Callable[..., Any]
+    """What answers it."""
+
+    @staticmethod
+    def unary(
+        method: MethodInfo[REQ, RES], function: Callable[[REQ, RequestContext[REQ, RES]], RES]
+    ) -> EndpointSync[REQ, RES]:
+        """One request, one response."""
+        return EndpointSync(method=method, function=function)
+
+    @staticmethod
+    def client_stream(
+        method: MethodInfo[REQ, RES],
+        function: Callable[[Iterator[REQ], RequestContext[REQ, RES]], RES],
+    ) -> EndpointSync[REQ, RES]:
+        """A stream of requests, one response."""
+        return EndpointSync(method=method, function=function)
+
+    @staticmethod
+    def server_stream(
+        method: MethodInfo[REQ, RES],
+        function: Callable[[REQ, RequestContext[REQ, RES]], Iterator[RES]],
+    ) -> EndpointSync[REQ, RES]:
+        """One request, a stream of responses."""
+        return EndpointSync(method=method, function=function)
+
+    @staticmethod
+    def bidi_stream(
+        method: MethodInfo[REQ, RES],
+        function: Callable[[Iterator[REQ], RequestContext[REQ, RES]], Iterator[RES]],
+    ) -> EndpointSync[REQ, RES]:
+        """A stream each way."""
+        return EndpointSync(method=method, function=function)

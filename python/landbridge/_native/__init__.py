@@ -1,0 +1,1 @@
+"""The native server's calls, taken to their handlers."""

@@ -1,0 +1,119 @@
+"""Calls in an asyncio event loop.
+
+The core's I/O threads queue what is ready and make one descriptor readable; the loop takes the whole queue at
+once. Every handler runs as a task of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any
+
+from landbridge._operations.ending import head_lines, tell_done, trailer_lines
+from landbridge._operations.own_compression import plain
+from landbridge._operations.run_async import end, run
+from landbridge.method import StreamType
+from landbridge.request import RequestContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from landbridge._core import Call, Server
+    from landbridge._operations.operation import Operation
+
+    HttpHandler = Callable[[Call], Coroutine[Any, Any, None]]
+
+if sys.version_info >= (3, 12):
+
+    def _start(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+        """Start a task and run it to where it first waits, at once."""
+        return asyncio.Task(work, loop=loop, eager_start=True)
+
+else:
+
+    def _start(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+        """Start a task; it runs in the loop's next turn."""
+        return loop.create_task(work)
+
+
+class EventLoop:
+    """Takes the calls of a server into the running event loop, from `start` to `stop`."""
+
+    def __init__(self, server: Server, operations: Sequence[Operation], http: HttpHandler | None) -> None:
+        self._server = server
+        self._operations = operations
+        self._http = http
+        self._loop = asyncio.get_running_loop()
+
+    def start(self) -> None:
+        """Begin to take calls."""
+        self._loop.add_reader(self._server.descriptor, self._take)
+
+    def stop(self) -> None:
+        """Take no more. Those that were taken go on."""
+        self._loop.remove_reader(self._server.descriptor)
+
+    def _take(self) -> None:
+        loop = self._loop
+        for call in self._server.poll():
+            number = call.method
+            if number < 0:
+                work = self._http(call) if self._http is not None else _refuse(call)
+            else:
+                operation = self._operations[number]
+                readable = plain(operation, call) if operation.compressions else call
+                if operation.stream_type is StreamType.UNARY and not operation.before:
+                    work = _run_unary(operation, readable)
+                else:
+                    work = _run(operation, readable, loop)
+            task = _start(work, loop)
+            if not task.done():
+                # Keeps the task alive, and cancels it when the caller goes away.
+                call.set_worker(task)
+
+
+class _Waits:
+    """How handlers in this loop wait for their call."""
+
+    __slots__ = ("_call", "_loop")
+
+    def __init__(self, call: Call, loop: asyncio.AbstractEventLoop) -> None:
+        self._call = call
+        self._loop = loop
+
+    async def readable(self) -> None:
+        waiter = self._loop.create_future()
+        self._call.when_readable(waiter)
+        await waiter
+
+    async def writable(self) -> None:
+        waiter = self._loop.create_future()
+        self._call.when_writable(waiter)
+        await waiter
+
+
+async def _run(operation: Operation, call: Call, loop: asyncio.AbstractEventLoop) -> None:
+    ctx = RequestContext._of(operation.method, call, call.send_headers)
+    await run(operation, call, _Waits(call, loop), ctx)
+
+
+async def _run_unary(operation: Operation, call: Call) -> None:
+    """As `_run`, of the one message that has come with the call."""
+    ctx = RequestContext._of(operation.method, call, call.send_headers)
+    try:
+        codec = call.codec
+        request = operation.decode(codec, call.receive())
+        response = await operation.function(request, ctx)
+        message = operation.codecs[codec].encode(response)
+        call.finish(message, head_lines(ctx), trailer_lines(ctx))
+    except BaseException as raised:
+        end(operation, call, ctx, None, raised)
+    else:
+        if ctx._done_callbacks is not None:
+            tell_done(ctx)
+
+
+async def _refuse(call: Call) -> None:
+    call.http_head(404, [])
+    call.http_end()

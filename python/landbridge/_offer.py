@@ -1,0 +1,67 @@
+"""What an application offers to its callers: codecs, compressions, limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from landbridge._core import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from landbridge.codec import Codec
+    from landbridge.compression import Compression
+
+DEFAULT_READ_MAX_BYTES = 4 << 20
+"""The largest request message by default, in bytes: 4 MiB, as gRPC has it."""
+
+DEFAULT_COMPRESS_MIN_BYTES = 1024
+"""Response messages below this many bytes are not compressed by default."""
+
+_UNLIMITED = (1 << 32) - 1
+_NATIVE = frozenset({"identity", "gzip", "br", "zstd", "deflate"})
+
+
+class Offer:
+    """What is settled once for all methods of an application."""
+
+    __slots__ = ("_codecs", "compressions", "read_max_bytes", "service")
+
+    def __init__(
+        self,
+        *,
+        codecs: Iterable[Codec[Any, Any]] | None,
+        compressions: Iterable[Compression] | None,
+        read_max_bytes: int | None,
+        compress_min_bytes: int,
+    ) -> None:
+        self._codecs = None if codecs is None else {codec.name(): codec for codec in codecs}
+        given = None if compressions is None else list(compressions)
+        names = ["gzip"] if given is None else [compression.name() for compression in given]
+        self.compressions = {
+            compression.name(): compression
+            for compression in given or ()
+            if compression.name() not in _NATIVE
+        }
+        """Those that the application does itself, by name."""
+        self.read_max_bytes = _UNLIMITED if read_max_bytes is None else read_max_bytes
+        """The largest request message."""
+        self.service = Service(
+            codecs=["proto", "json"] if self._codecs is None else list(self._codecs),
+            compressions=names,
+            read_max_bytes=self.read_max_bytes,
+            compress_min_bytes=compress_min_bytes,
+        )
+        """The same, as the core has it."""
+
+    def codecs_for(self, message: type[Any]) -> Mapping[str, Codec[Any, Any]]:
+        """The codecs of a method whose requests are of this class."""
+        if self._codecs is not None:
+            return self._codecs
+        if hasattr(message, "FromString"):
+            from landbridge.compat import google_protobuf_codecs  # noqa: PLC0415
+
+            return {codec.name(): codec for codec in google_protobuf_codecs()}
+        from landbridge.codec import proto_binary_codec, proto_json_codec  # noqa: PLC0415
+
+        return {codec.name(): codec for codec in (proto_binary_codec(), proto_json_codec())}

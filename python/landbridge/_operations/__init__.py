@@ -1,0 +1,5 @@
+"""What an application does with a call, whoever carries it.
+
+`calls` says what a call is, `operation` what a method is, `chain` puts interceptors around it, `run_async`
+and `run_sync` run one call from its first byte to its end.
+"""

@@ -1,0 +1,173 @@
+"""Interceptors around a handler."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from landbridge.code import Code
+from landbridge.errors import ConnectError
+from landbridge.method import StreamType
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+
+    from landbridge.request import RequestContext
+
+_NAMES = {
+    StreamType.UNARY: "intercept_unary",
+    StreamType.CLIENT_STREAM: "intercept_client_stream",
+    StreamType.SERVER_STREAM: "intercept_server_stream",
+    StreamType.BIDI_STREAM: "intercept_bidi_stream",
+}
+
+
+def hoisted(interceptors: Iterable[Any], *, sync: bool) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Those metadata interceptors that stand first, and the rest in order."""
+    everything = list(interceptors)
+    start = "on_start_sync" if sync else "on_start"
+    for index, interceptor in enumerate(everything):
+        sees_messages = any(
+            hasattr(interceptor, name + ("_sync" if sync else "")) for name in _NAMES.values()
+        )
+        if sees_messages or not hasattr(interceptor, start):
+            return everything[:index], everything[index:]
+    return everything, ()
+
+
+def around(
+    function: Callable[..., Any], interceptors: Sequence[Any], stream_type: StreamType, *, sync: bool
+) -> Callable[..., Any]:
+    """The function with the interceptors around it, the first of them outermost."""
+    name = _NAMES[stream_type] + ("_sync" if sync else "")
+    start = "on_start_sync" if sync else "on_start"
+    for interceptor in reversed(interceptors):
+        # One object may do both; as a metadata interceptor it stands around itself.
+        if hasattr(interceptor, name):
+            function = functools.partial(getattr(interceptor, name), function)
+        if hasattr(interceptor, start):
+            function = functools.partial(_MARKED[sync, stream_type in _STREAMS], interceptor, function)
+    return function
+
+
+_STREAMS = (StreamType.SERVER_STREAM, StreamType.BIDI_STREAM)
+
+
+async def _marked(
+    interceptor: Any, call_next: Callable[..., Any], request: Any, ctx: RequestContext[Any, Any]
+) -> Any:
+    token = await interceptor.on_start(ctx)
+    error: Exception | None = None
+    try:
+        return await call_next(request, ctx)
+    except BaseException as raised:
+        error = seen(raised)
+        raise
+    finally:
+        await interceptor.on_end(token, ctx, error)
+
+
+async def _marked_stream(
+    interceptor: Any, call_next: Callable[..., Any], request: Any, ctx: RequestContext[Any, Any]
+) -> AsyncIterator[Any]:
+    token = await interceptor.on_start(ctx)
+    error: Exception | None = None
+    responses = call_next(request, ctx)
+    try:
+        async for response in responses:
+            yield response
+    except BaseException as raised:
+        error = seen(raised)
+        raise
+    finally:
+        try:
+            close = getattr(responses, "aclose", None)
+            if close is not None:
+                await close()
+        finally:
+            await interceptor.on_end(token, ctx, error)
+
+
+def _marked_sync(
+    interceptor: Any, call_next: Callable[..., Any], request: Any, ctx: RequestContext[Any, Any]
+) -> Any:
+    token = interceptor.on_start_sync(ctx)
+    error: Exception | None = None
+    try:
+        return call_next(request, ctx)
+    except BaseException as raised:
+        error = seen(raised)
+        raise
+    finally:
+        interceptor.on_end_sync(token, ctx, error)
+
+
+def _marked_stream_sync(
+    interceptor: Any, call_next: Callable[..., Any], request: Any, ctx: RequestContext[Any, Any]
+) -> Iterator[Any]:
+    token = interceptor.on_start_sync(ctx)
+    error: Exception | None = None
+    responses = call_next(request, ctx)
+    try:
+        yield from responses
+    except BaseException as raised:
+        error = seen(raised)
+        raise
+    finally:
+        interceptor.on_end_sync(token, ctx, error)
+
+
+_MARKED: dict[tuple[bool, bool], Callable[..., Any]] = {
+    (False, False): _marked,
+    (False, True): _marked_stream,
+    (True, False): _marked_sync,
+    (True, True): _marked_stream_sync,
+}
+
+
+def seen(raised: BaseException) -> Exception:
+    """What an interceptor is told of what ended a call."""
+    if isinstance(raised, Exception):
+        return raised
+    return ConnectError(Code.CANCELED, "the call was cancelled")
+
+
+class Before:
+    """The hoisted metadata interceptors of one call: those that have started are ended, the last first."""
+
+    __slots__ = ("_ctx", "_interceptors", "_started")
+
+    def __init__(self, interceptors: Sequence[Any], ctx: RequestContext[Any, Any]) -> None:
+        self._interceptors = interceptors
+        self._ctx = ctx
+        self._started: list[tuple[Any, Any]] = []
+
+    async def start(self) -> None:
+        """Start them in order. Where one raises, the others are not started."""
+        for interceptor in self._interceptors:
+            self._started.append((interceptor, await interceptor.on_start(self._ctx)))
+
+    async def end(self, error: BaseException | None) -> BaseException | None:
+        """End those that have started, and say how the call has failed by their word."""
+        while self._started:
+            interceptor, token = self._started.pop()
+            try:
+                await interceptor.on_end(token, self._ctx, None if error is None else seen(error))
+            except BaseException as raised:
+                error = raised
+        return error
+
+    def start_sync(self) -> None:
+        """As `start`."""
+        for interceptor in self._interceptors:
+            self._started.append((interceptor, interceptor.on_start_sync(self._ctx)))
+
+    def end_sync(self, error: BaseException | None) -> BaseException | None:
+        """As `end`."""
+        while self._started:
+            interceptor, token = self._started.pop()
+            try:
+                interceptor.on_end_sync(token, self._ctx, None if error is None else seen(error))
+            except BaseException as raised:
+                error = raised
+        return error

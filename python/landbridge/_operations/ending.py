@@ -1,0 +1,48 @@
+"""How a call ends, by what its handler did."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from landbridge.errors import ConnectError, _given
+
+if TYPE_CHECKING:
+    from landbridge._operations.calls import Failure, Lines
+    from landbridge._operations.operation import Operation
+    from landbridge.request import RequestContext
+
+logger = logging.getLogger("landbridge")
+
+
+def failure(operation: Operation, raised: BaseException) -> Failure:
+    """The error that the caller is told. What was not meant for callers is logged instead."""
+    if isinstance(raised, ConnectError):
+        return _given(raised)
+    path = f"/{operation.method.service_name}/{operation.method.name}"
+    logger.error("the handler of %s failed", path, exc_info=raised)
+    if operation.shows_exceptions:
+        return "unknown", f"{type(raised).__name__}: {raised}", []
+    return "unknown", "the handler failed with an exception, which the server has logged", []
+
+
+def head_lines(ctx: RequestContext[Any, Any]) -> Lines | None:
+    """What the handler has put into the head, if anything."""
+    headers = ctx._response_headers
+    return None if headers is None else headers._lines()
+
+
+def trailer_lines(ctx: RequestContext[Any, Any]) -> Lines | None:
+    """What the handler has put into the trailers, if anything."""
+    trailers = ctx._response_trailers
+    return None if trailers is None else trailers._lines()
+
+
+def tell_done(ctx: RequestContext[Any, Any]) -> None:
+    """Call those who asked to be told."""
+    callbacks, ctx._done_callbacks = ctx._done_callbacks, None
+    for callback in callbacks or ():
+        try:
+            callback()
+        except Exception:
+            logger.exception("a callback of on_done failed")

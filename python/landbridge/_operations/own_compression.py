@@ -1,0 +1,75 @@
+"""Calls whose messages are under a compression that the application does itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from landbridge._core import Compressed
+from landbridge.code import Code
+from landbridge.errors import ConnectError
+
+if TYPE_CHECKING:
+    from landbridge._operations.calls import Lines
+    from landbridge._operations.operation import Operation
+
+
+class OwnCompression:
+    """A call with plain messages, made of one whose core leaves its compression to the application.
+
+    Everything that is not about messages is the call's.
+    """
+
+    def __init__(self, operation: Operation, call: Any) -> None:
+        self._call = call
+        self._inbound = operation.compressions.get(call.encoding)
+        self._outbound = operation.compressions.get(call.response_encoding)
+        self._read_max_bytes = operation.read_max_bytes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def receive(self) -> Any:
+        """As the call's."""
+        return self._plain(self._call.receive())
+
+    def receive_blocking(self) -> Any:
+        """As the call's."""
+        return self._plain(self._call.receive_blocking())
+
+    def send(self, message: bytes, headers: Lines | None = None, /) -> bool:
+        """As the call's."""
+        return bool(self._call.send(self._packed(message), headers))
+
+    def finish(
+        self, message: bytes | None = None, headers: Lines | None = None, trailers: Lines | None = None, /
+    ) -> None:
+        """As the call's."""
+        self._call.finish(None if message is None else self._packed(message), headers, trailers)
+
+    def set_compression(self, name: str, /) -> None:
+        """As the call's. From here on the core compresses, or nobody."""
+        self._call.set_compression(name)
+        self._outbound = None
+
+    def _plain(self, message: Any) -> Any:
+        if not isinstance(message, Compressed):
+            return message
+        if self._inbound is None:
+            raise ConnectError(Code.INTERNAL, "a compressed message came, and nothing that can read it")
+        try:
+            return bytes(self._inbound.decompress(message.data, self._read_max_bytes))
+        except ConnectError:
+            raise
+        except Exception as error:
+            message_text = f"the message is not valid {self._inbound.name()}: {error}"
+            raise ConnectError(Code.INVALID_ARGUMENT, message_text) from error
+
+    def _packed(self, message: bytes) -> Any:
+        return message if self._outbound is None else Compressed(bytes(self._outbound.compress(message)))
+
+
+def plain(operation: Operation, call: Any) -> Any:
+    """The call with plain messages."""
+    if operation.compressions and (call.encoding is not None or call.response_encoding is not None):
+        return OwnCompression(operation, call)
+    return call

@@ -1,0 +1,132 @@
+"""One call, in an event loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from landbridge._core import PENDING
+from landbridge._operations.chain import Before
+from landbridge._operations.ending import failure, head_lines, tell_done, trailer_lines
+from landbridge.code import Code
+from landbridge.errors import ConnectError
+from landbridge.method import StreamType
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from landbridge._operations.calls import AsyncWaits, Call
+    from landbridge._operations.operation import Operation
+    from landbridge.request import RequestContext
+
+
+async def run(operation: Operation, call: Call, waits: AsyncWaits, ctx: RequestContext[Any, Any]) -> None:
+    """Run the call to its end; it is ended exactly once, whatever happens.
+
+    Cancellation passes through. So does `KeyboardInterrupt`; nothing else does.
+    """
+    before = Before(operation.before, ctx) if operation.before else None
+    error: BaseException | None = None
+    last: bytes | None = None
+    try:
+        if before is not None:
+            await before.start()
+        last = await _answer(operation, call, waits, ctx)
+    except BaseException as raised:
+        error = raised
+    if before is not None:
+        error = await before.end(error)
+    end(operation, call, ctx, last, error)
+
+
+def end(
+    operation: Operation,
+    call: Call,
+    ctx: RequestContext[Any, Any],
+    last: bytes | None,
+    error: BaseException | None,
+) -> None:
+    """End the call with its last message or its error. Raises what is not for the caller."""
+    try:
+        if error is None:
+            call.finish(last, head_lines(ctx), trailer_lines(ctx))
+        elif isinstance(error, Exception):
+            _fail(operation, call, ctx, error)
+        elif is_cancellation(error):
+            if not call.is_cancelled:
+                call.fail(("canceled", "the handler was cancelled", []))
+            raise error
+        else:
+            _fail(operation, call, ctx, error)
+            if isinstance(error, KeyboardInterrupt):
+                raise error
+    except ValueError as unsendable:
+        # A header that HTTP cannot carry.
+        call.fail(failure(operation, unsendable))
+    finally:
+        if ctx._done_callbacks is not None:
+            tell_done(ctx)
+
+
+def _fail(operation: Operation, call: Call, ctx: RequestContext[Any, Any], error: BaseException) -> None:
+    call.fail(failure(operation, error), head_lines(ctx), trailer_lines(ctx))
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether the event loop says so, asyncio's or trio's."""
+    return type(error).__name__ in {"CancelledError", "Cancelled"}
+
+
+async def _answer(
+    operation: Operation, call: Call, waits: AsyncWaits, ctx: RequestContext[Any, Any]
+) -> bytes | None:
+    """Run the handler. Returns the last message where that goes out with the end."""
+    kind = operation.stream_type
+    encode = operation.codecs[call.codec].encode
+    request: Any
+    if kind is StreamType.UNARY or kind is StreamType.SERVER_STREAM:
+        request = operation.decode(call.codec, await _only(call, waits))
+    else:
+        request = _messages(operation, call, waits)
+    try:
+        if kind is StreamType.UNARY or kind is StreamType.CLIENT_STREAM:
+            return encode(await operation.function(request, ctx))
+        responses = operation.function(request, ctx)
+        is_first = True
+        try:
+            async for response in responses:
+                # The head goes out with the first message.
+                headers = head_lines(ctx) if is_first else None
+                is_first = False
+                if not call.send(encode(response), headers):
+                    await waits.writable()
+        finally:
+            close = getattr(responses, "aclose", None)
+            if close is not None:
+                await close()
+        return None
+    finally:
+        if kind is StreamType.CLIENT_STREAM or kind is StreamType.BIDI_STREAM:
+            await request.aclose()
+
+
+async def _only(call: Call, waits: AsyncWaits) -> bytes:
+    """The one message of the request."""
+    message = await _next(call, waits)
+    if message is None or await _next(call, waits) is not None:
+        raise ConnectError(Code.UNIMPLEMENTED, "the method takes exactly one message")
+    return message
+
+
+async def _next(call: Call, waits: AsyncWaits) -> bytes | None:
+    message: Any = call.receive()
+    while message is PENDING:
+        await waits.readable()
+        message = call.receive()
+    return cast("bytes | None", message)
+
+
+async def _messages(operation: Operation, call: Call, waits: AsyncWaits) -> AsyncGenerator[Any, None]:
+    """The messages of the request."""
+    codec = call.codec
+    while (message := await _next(call, waits)) is not None:
+        yield operation.decode(codec, message)

@@ -1,0 +1,99 @@
+"""One call, on a thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from landbridge._operations.chain import Before
+from landbridge._operations.ending import failure, head_lines, tell_done, trailer_lines
+from landbridge.code import Code
+from landbridge.errors import ConnectError
+from landbridge.method import StreamType
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from landbridge._operations.calls import SyncCall
+    from landbridge._operations.operation import Operation
+    from landbridge.request import RequestContext
+
+
+def run_sync(
+    operation: Operation, call: SyncCall, ctx: RequestContext[Any, Any]
+) -> Generator[None, None, None]:
+    """Run the call to its end; it is ended exactly once, whatever happens.
+
+    Yields where what was given to the call has to leave before there is room for more. Closed there, it
+    closes the handler. `KeyboardInterrupt` passes through, nothing else does.
+    """
+    before = Before(operation.before, ctx) if operation.before else None
+    error: BaseException | None = None
+    last: bytes | None = None
+    try:
+        if before is not None:
+            before.start_sync()
+        last = yield from _answer(operation, call, ctx)
+    except BaseException as raised:
+        error = raised
+    if before is not None:
+        error = before.end_sync(error)
+    try:
+        if error is None:
+            call.finish(last, head_lines(ctx), trailer_lines(ctx))
+        elif isinstance(error, GeneratorExit):
+            call.fail(("canceled", "the server gave the call up", []))
+            raise error
+        else:
+            call.fail(failure(operation, error), head_lines(ctx), trailer_lines(ctx))
+            if isinstance(error, KeyboardInterrupt):
+                raise error
+    except ValueError as unsendable:
+        # A header that HTTP cannot carry.
+        call.fail(failure(operation, unsendable))
+    finally:
+        if ctx._done_callbacks is not None:
+            tell_done(ctx)
+
+
+def _answer(
+    operation: Operation, call: SyncCall, ctx: RequestContext[Any, Any]
+) -> Generator[None, None, bytes | None]:
+    """Run the handler. Returns the last message where that goes out with the end."""
+    kind = operation.stream_type
+    encode = operation.codecs[call.codec].encode
+    request: Any
+    if kind is StreamType.UNARY or kind is StreamType.SERVER_STREAM:
+        request = operation.decode(call.codec, _only(call))
+    else:
+        request = _messages(operation, call)
+    if kind is StreamType.UNARY or kind is StreamType.CLIENT_STREAM:
+        return encode(operation.function(request, ctx))
+    responses = operation.function(request, ctx)
+    is_first = True
+    try:
+        for response in responses:
+            # The head goes out with the first message.
+            headers = head_lines(ctx) if is_first else None
+            is_first = False
+            if not call.send(encode(response), headers):
+                yield
+    finally:
+        close = getattr(responses, "close", None)
+        if close is not None:
+            close()
+    return None
+
+
+def _only(call: SyncCall) -> bytes:
+    """The one message of the request."""
+    message = call.receive_blocking()
+    if message is None or call.receive_blocking() is not None:
+        raise ConnectError(Code.UNIMPLEMENTED, "the method takes exactly one message")
+    return message
+
+
+def _messages(operation: Operation, call: SyncCall) -> Iterator[Any]:
+    """The messages of the request."""
+    codec = call.codec
+    while (message := call.receive_blocking()) is not None:
+        yield operation.decode(codec, message)

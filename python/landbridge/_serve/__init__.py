@@ -1,0 +1,4 @@
+"""`landbridge serve`.
+
+`command` reads the command line, `worker` serves, `supervisor` keeps workers running.
+"""

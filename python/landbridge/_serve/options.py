@@ -1,0 +1,68 @@
+"""What `landbridge serve` is told."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Options:
+    """The command line, read."""
+
+    applications: list[str] = field(default_factory=list)
+    fallback: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    uds: str | None = None
+    workers: int = 1
+    threads: int | None = None
+    io_threads: int = 1
+    grace: float = 30.0
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    tls_client_ca: str | None = None
+    loop: str = "auto"
+    reload: bool = False
+    log_level: str = "info"
+    app_dir: str = "."
+    sockets: list[int] = field(default_factory=list)
+    ready: int | None = None
+
+
+def read(arguments: list[str]) -> Options:
+    """Read a command line. Ends the process with a message where it is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="landbridge serve",
+        description="Serve applications over Connect, gRPC and gRPC-Web, HTTP/1.1 and HTTP/2, on one port.",
+    )
+    add = parser.add_argument
+    add("applications", nargs="+", metavar="MODULE:APPLICATION", help="what is served")
+    add("--fallback", metavar="MODULE:APP", help="an ASGI application for everything that is no call")
+    add("--host", default=Options.host, help="name or address to listen on (%(default)s)")
+    add("--port", type=int, default=Options.port, help="port to listen on, 0 for any (%(default)s)")
+    add("--uds", metavar="PATH", help="a Unix socket to listen on instead")
+    add("--workers", type=int, default=1, help="processes, each with its own event loop (%(default)s)")
+    add("--threads", type=int, help="threads for blocking handlers in each worker (four a core, at most 32)")
+    add("--io-threads", type=int, default=1, help="threads for the network in each worker (%(default)s)")
+    add("--grace", type=float, default=Options.grace, help="seconds that calls get to finish (%(default)s)")
+    add("--tls-cert", metavar="FILE", help="certificate chain, in PEM")
+    add("--tls-key", metavar="FILE", help="its private key, in PEM")
+    add("--tls-client-ca", metavar="FILE", help="the authority that clients' certificates must lead to")
+    add("--loop", choices=("auto", "asyncio", "uvloop"), default="auto", help="auto: uvloop where installed")
+    add("--reload", action="store_true", help="start anew when a Python file changes; for development")
+    add("--log-level", choices=("debug", "info", "warning", "error"), default=Options.log_level)
+    add("--app-dir", default=".", metavar="DIR", help="where modules are looked for first (%(default)s)")
+    # What a supervisor tells its workers.
+    add("--socket", dest="sockets", type=int, action="append", default=[], help=argparse.SUPPRESS)
+    add("--ready", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments, namespace=Options())
+    if (options.tls_cert is None) != (options.tls_key is None):
+        parser.error("--tls-cert and --tls-key belong together: give both")
+    if options.tls_client_ca is not None and options.tls_cert is None:
+        parser.error("--tls-client-ca needs --tls-cert and --tls-key")
+    if options.workers < 1:
+        parser.error("--workers is at least 1")
+    if options.uds is not None and options.workers > 1:
+        parser.error("--uds goes with one worker")
+    return options

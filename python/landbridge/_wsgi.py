@@ -1,0 +1,224 @@
+"""Applications under WSGI servers: gunicorn, uWSGI, and mounts in Django or Flask.
+
+WSGI reads a request before it writes much of the answer, so both directions at once are not to be had there.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from landbridge._asgi import STREAMS
+from landbridge._core import PENDING, Exchange
+from landbridge._operations.own_compression import plain
+from landbridge._operations.run_sync import run_sync
+from landbridge.code import Code
+from landbridge.errors import ConnectError
+from landbridge.request import RequestContext
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
+    from landbridge._operations.calls import Failure, Lines
+    from landbridge.server import ConnectWSGIApplication
+
+_READ_AT_ONCE = 64 << 10
+
+_DISCARDED = 1 << 20
+"""How much of a request that its handler has not read is read behind the answer, in bytes.
+
+A connection that is closed with unread bytes in it is reset, which can cost the caller the answer.
+"""
+
+
+def serve(
+    application: ConnectWSGIApplication, environ: dict[str, Any], start_response: Any
+) -> Iterable[bytes]:
+    """Serve one request."""
+    path = environ.get("PATH_INFO", "")
+    operation = application._operations.get(path)
+    query = environ.get("QUERY_STRING", "")
+    exchange = Exchange(
+        application._offer.service,
+        http_method=environ["REQUEST_METHOD"],
+        target=(path or "/") + (f"?{query}" if query else ""),
+        http_version=environ.get("SERVER_PROTOCOL", "HTTP/1.1").removeprefix("HTTP/"),
+        headers=list(_headers(environ)),
+        stream=None if operation is None else STREAMS[operation.stream_type],
+        idempotent=operation is not None and operation.is_idempotent_get,
+        trailers=False,
+    )
+    call = _Call(exchange, environ)
+    answer = _Answer(exchange, call, start_response)
+    if operation is None or exchange.refused:
+        return answer.refusal()
+    readable = plain(operation, call)
+    ctx: RequestContext[Any, Any] = RequestContext._of(operation.method, readable, readable.send_headers)
+    steps = run_sync(operation, readable, ctx)
+    return answer.of(steps)
+
+
+class _Answer:
+    """What goes to the WSGI server."""
+
+    def __init__(self, exchange: Exchange, call: _Call, start_response: Any) -> None:
+        self._exchange = exchange
+        self._call = call
+        self._start_response = start_response
+
+    def refusal(self) -> Iterator[bytes]:
+        """The content of an answer that is there as a whole."""
+        return self._rest(self.taken(), _nothing())
+
+    def of(self, steps: Generator[None, None, None]) -> Iterator[bytes]:
+        """The content, step by step. The head is given before the first piece, as WSGI wants it."""
+        next(steps, None)
+        return self._rest(self.taken(), steps)
+
+    def _rest(self, piece: bytes, steps: Generator[None, None, None]) -> Iterator[bytes]:
+        try:
+            yield piece
+            for _ in steps:
+                yield self.taken()
+            yield self.taken()
+            self._call.discard_rest()
+        finally:
+            # The server closes what it stops reading: then the handler ends, too.
+            steps.close()
+
+    def taken(self) -> bytes:
+        """What has been written, with the head given to the server."""
+        head, body, _, _ = self._exchange.take_output()
+        if head is not None:
+            status, headers = head
+            lines = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+            self._start_response(f"{status} {_phrase(status)}", lines)
+        return body
+
+
+def _nothing() -> Generator[None, None, None]:
+    return
+    yield
+
+
+class _Call:
+    """One call of a WSGI server: what the core knows of it, and the way to its bytes."""
+
+    def __init__(self, exchange: Exchange, environ: dict[str, Any]) -> None:
+        self._exchange = exchange
+        self._environ = environ
+        self._input = environ["wsgi.input"]
+        self._left = _content_length(environ)
+        self._has_ended = False
+        self.send = exchange.send
+        self.finish = exchange.finish
+        self.receive = exchange.receive
+        self.set_compression = exchange.set_compression
+        self.metadata = exchange.metadata
+        self.timeout_ms = exchange.timeout_ms
+
+    @property
+    def protocol(self) -> str:
+        return self._exchange.protocol
+
+    @property
+    def codec(self) -> str:
+        return self._exchange.codec
+
+    @property
+    def encoding(self) -> str | None:
+        return self._exchange.encoding
+
+    @property
+    def response_encoding(self) -> str | None:
+        return self._exchange.response_encoding
+
+    @property
+    def http_method(self) -> str:
+        return str(self._environ["REQUEST_METHOD"])
+
+    @property
+    def server_address(self) -> str | None:
+        host = self._environ.get("HTTP_HOST")
+        if host is None:
+            return f"{self._environ['SERVER_NAME']}:{self._environ['SERVER_PORT']}"
+        if ":" in host:
+            return str(host)
+        return f"{host}:{443 if self._environ.get('wsgi.url_scheme') == 'https' else 80}"
+
+    @property
+    def client_address(self) -> str | None:
+        address = self._environ.get("REMOTE_ADDR")
+        port = self._environ.get("REMOTE_PORT")
+        return None if not address else f"{address}:{port}" if port else str(address)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the deadline has passed; WSGI does not tell whether the caller is there."""
+        left = self.timeout_ms()
+        return left is not None and left <= 0
+
+    def peer_certificates(self) -> tuple[list[bytes], Lines] | None:
+        """WSGI has no word for them."""
+        return None
+
+    def fail(self, error: Failure, headers: Lines | None = None, trailers: Lines | None = None, /) -> None:
+        self._exchange.fail(error, headers, trailers)
+
+    def send_headers(self, headers: Lines | None, /) -> None:
+        self._exchange.send_headers(headers)
+
+    def receive_blocking(self) -> Any:
+        """The next message, `None` after the last; reads as much as that takes."""
+        while (message := self._exchange.receive()) is PENDING:
+            if self.is_cancelled:
+                raise ConnectError(Code.DEADLINE_EXCEEDED, "the caller's deadline has passed")
+            self._take_more()
+        return message
+
+    def discard_rest(self) -> None:
+        """Read what the handler has left of the request, if it is not too much."""
+        budget = _DISCARDED
+        while not self._has_ended and budget > 0:
+            budget -= len(self._read())
+
+    def _take_more(self) -> None:
+        if data := self._read():
+            self._exchange.push(data)
+        if self._has_ended:
+            self._exchange.end()
+
+    def _read(self) -> bytes:
+        wanted = _READ_AT_ONCE if self._left is None else min(_READ_AT_ONCE, self._left)
+        data: bytes = self._input.read(wanted) if wanted else b""
+        if self._left is not None:
+            self._left -= len(data)
+        self._has_ended = not data or self._left == 0
+        return data
+
+
+def _content_length(environ: dict[str, Any]) -> int | None:
+    """The length of the content; `None` where the end of the input tells it."""
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        return int(length)
+    chunked = (
+        environ.get("wsgi.input_terminated") or "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
+    )
+    return None if chunked else 0
+
+
+def _headers(environ: dict[str, Any]) -> Iterator[tuple[bytes, bytes]]:
+    for name, value in environ.items():
+        if name.startswith("HTTP_"):
+            name = name[5:]  # noqa: PLW2901
+        elif name not in {"CONTENT_TYPE", "CONTENT_LENGTH"} or not value:
+            continue
+        yield name.replace("_", "-").lower().encode("latin-1"), str(value).encode("latin-1")
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"

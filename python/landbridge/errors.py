@@ -1,0 +1,207 @@
+"""How a call fails: `ConnectError` and its details."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
+
+from landbridge.code import Code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from google.protobuf.message import Message as GoogleMessage
+    from protobuf import DescMessage, Message, Registry
+
+__all__ = ["ConnectError", "ErrorDetail"]
+
+_ANY = "google.protobuf.Any"
+
+
+class _GoogleClass(Protocol):
+    DESCRIPTOR: Any
+
+    def FromString(self, data: bytes, /) -> GoogleMessage: ...  # noqa: N802
+
+
+GM = TypeVar("GM", bound="GoogleMessage")
+PM = TypeVar("PM", bound="Message")
+
+
+class ErrorDetail:
+    """A protobuf message that says more about an error, for programs to read.
+
+    Made of a message of google's `protobuf` or of `protobuf-py`. A `google.protobuf.Any` stands for what it
+    holds.
+    """
+
+    __slots__ = ("_bytes", "_message", "_type_name")
+
+    def __init__(self, message: GoogleMessage | Message) -> None:
+        self._message: object | None = message
+        name, data = _packed(message)
+        if name == _ANY:
+            # Both kinds of `Any` have these fields.
+            held = cast("Any", message)
+            name, data = held.type_url.rpartition("/")[2], held.value
+            self._message = None
+        self._type_name = name
+        self._bytes = data
+
+    @classmethod
+    def _of(cls, type_name: str, data: bytes) -> ErrorDetail:
+        detail = cls.__new__(cls)
+        detail._message = None
+        detail._type_name = type_name.rpartition("/")[2]
+        detail._bytes = data
+        return detail
+
+    @property
+    def type_name(self) -> str:
+        """The full name of the message, such as `google.rpc.RetryInfo`."""
+        return self._type_name
+
+    @property
+    def message_bytes(self) -> bytes:
+        """The message, serialized in binary."""
+        return self._bytes
+
+    @overload
+    def value(self, typ: None = None, /) -> GoogleMessage | Message | None: ...
+
+    @overload
+    def value(self, typ: type[GM], /) -> GM | None: ...
+
+    @overload
+    def value(self, typ: type[PM], /) -> PM | None: ...
+
+    @overload
+    def value(self, typ: Registry | DescMessage, /) -> Message | None: ...
+
+    def value(self, typ: Any = None, /) -> Any:
+        """The message itself.
+
+        `typ` says what to read it as: a message class of either library, or a registry or descriptor of
+        `protobuf-py`. Without it, the message that this detail was made of, or one whose class google's
+        default pool knows. `None` where the detail is of another type or cannot be read.
+        """
+        if typ is None:
+            return (
+                self._message
+                if self._message is not None
+                else _from_google_pool(self._type_name, self._bytes)
+            )
+        if hasattr(typ, "FromString"):
+            return self._as_google(typ)
+        if isinstance(typ, type):
+            known = cast("type[Message]", typ)
+            if known.desc().type_name != self._type_name:
+                return None
+            return _or_none(known.from_binary, self._bytes)
+        return _from_protobuf_py(typ, self._type_name, self._bytes)
+
+    def _as_google(self, known: _GoogleClass) -> GoogleMessage | None:
+        if known.DESCRIPTOR.full_name != self._type_name:
+            return None
+        if isinstance(self._message, cast("type", known)):
+            return cast("GoogleMessage", self._message)
+        return cast("GoogleMessage | None", _or_none(known.FromString, self._bytes))
+
+    def __repr__(self) -> str:
+        return f"ErrorDetail({self._type_name}, {len(self._bytes)} bytes)"
+
+
+class ConnectError(Exception):
+    """A failed call. Raised by a handler it goes to the caller as it is: code, message and details."""
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        details: Iterable[GoogleMessage | Message | ErrorDetail] = (),
+    ) -> None:
+        super().__init__(message)
+        self._code = code
+        self._message = message
+        self._details = [given if isinstance(given, ErrorDetail) else ErrorDetail(given) for given in details]
+
+    @property
+    def code(self) -> Code:
+        """What kind of failure it is."""
+        return self._code
+
+    @property
+    def message(self) -> str:
+        """What happened, for people."""
+        return self._message
+
+    @property
+    def details(self) -> Sequence[ErrorDetail]:
+        """Messages that say more, for programs."""
+        return self._details
+
+    def __str__(self) -> str:
+        return self._message
+
+    def __repr__(self) -> str:
+        return f"ConnectError({self._code}, {self._message!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        details = [(detail.type_name, detail.message_bytes) for detail in self._details]
+        return _received, (self._code.value, self._message, details)
+
+
+def _received(code: str, message: str, details: list[tuple[str, bytes]]) -> ConnectError:
+    """The error as it came over the wire."""
+    return ConnectError(Code(code), message, [ErrorDetail._of(name, data) for name, data in details])
+
+
+def _given(error: ConnectError) -> tuple[str, str, list[tuple[str, bytes]]]:
+    """The error as the core sends it."""
+    details = [(detail.type_name, detail.message_bytes) for detail in error.details]
+    return error.code.value, error.message, details
+
+
+def _packed(message: GoogleMessage | Message) -> tuple[str, bytes]:
+    """The full name of a message, and its bytes."""
+    descriptor = getattr(message, "DESCRIPTOR", None)
+    if descriptor is not None and hasattr(message, "SerializeToString"):
+        return str(descriptor.full_name), cast("GoogleMessage", message).SerializeToString()
+    if hasattr(message, "to_binary"):
+        known = cast("Message", message)
+        return str(type(known).desc().type_name), known.to_binary()
+    kind = type(message).__qualname__
+    raise TypeError(f"an error detail is a protobuf message, not {kind}")
+
+
+def _or_none(read: Any, data: bytes) -> object | None:
+    """What `read` makes of the bytes, if they are what it expects."""
+    try:
+        return cast("object", read(data))
+    except Exception:  # Each library has its own errors, and all mean the same here.
+        return None
+
+
+def _from_google_pool(name: str, data: bytes) -> object | None:
+    """The message, if a class of its type was loaded."""
+    if "google.protobuf.message" not in sys.modules:
+        return None
+    from google.protobuf import descriptor_pool, message_factory  # noqa: PLC0415
+
+    try:
+        descriptor = descriptor_pool.Default().FindMessageTypeByName(name)
+    except KeyError:
+        return None
+    return _or_none(message_factory.GetMessageClass(descriptor).FromString, data)
+
+
+def _from_protobuf_py(known: Registry | DescMessage, name: str, data: bytes) -> object | None:
+    """The message, as a registry or descriptor of protobuf-py has it."""
+    from protobuf import Registry  # noqa: PLC0415
+    from protobuf.wkt import Any as PackedAny  # noqa: PLC0415
+
+    descriptor = known.message(name) if isinstance(known, Registry) else known
+    if descriptor is None:
+        return None
+    packed = PackedAny(type_url=f"type.googleapis.com/{name}", value=data)
+    return _or_none(packed.unpack, cast("Any", descriptor))

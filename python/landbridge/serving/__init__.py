@@ -1,0 +1,7 @@
+"""The native server and its settings."""
+
+from landbridge.serving.limits import Limits
+from landbridge.serving.server import Application, Server
+from landbridge.serving.tls import TlsConfig
+
+__all__ = ["Application", "Limits", "Server", "TlsConfig"]

@@ -1,0 +1,51 @@
+"""Limits and times of a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Limits"]
+
+
+@dataclass(kw_only=True, frozen=True, slots=True)
+class Limits:
+    """What bounds a server. Times are in seconds, sizes in bytes; `None` means without a limit."""
+
+    max_concurrent_calls: int = 10_000
+    """Calls in flight at once; one more fails with `RESOURCE_EXHAUSTED`."""
+
+    max_waiting_calls: int = 1_000
+    """Calls that may wait for a handler thread; one more fails with `RESOURCE_EXHAUSTED`."""
+
+    max_connections: int = 16_384
+    """Connections open at once; more are closed at once."""
+
+    max_streams_per_connection: int = 1_024
+    """Calls in flight at once on one HTTP/2 connection."""
+
+    max_header_bytes: int = 64 << 10
+    """All headers of one request together."""
+
+    header_timeout: float = 15.0
+    """The time that a client has for the headers of a request, and for its first bytes."""
+
+    handshake_timeout: float = 10.0
+    """The time that a client has for the TLS handshake."""
+
+    idle_timeout: float | None = 300.0
+    """How long a connection without calls is kept."""
+
+    keepalive_interval: float | None = None
+    """A ping goes to an HTTP/2 client that was silent for this long."""
+
+    keepalive_timeout: float = 20.0
+    """How long the answer to a ping may take before the connection counts as dead."""
+
+    max_connection_age: float | None = None
+    """The age at which a connection is asked to go, so that clients spread anew."""
+
+    max_connection_age_grace: float = 30.0
+    """What calls in flight on such a connection still get."""
+
+    max_requests_per_connection: int | None = None
+    """Requests after which a connection is asked to go."""

@@ -1,0 +1,37 @@
+"""The server's side of TLS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["TlsConfig"]
+
+
+@dataclass(kw_only=True, frozen=True, slots=True)
+class TlsConfig:
+    """Certificates, each as PEM in bytes or as the path of a PEM file. TLS 1.2 and 1.3 are spoken."""
+
+    certificate: bytes | str | Path
+    """The server's certificate, with those between it and a root."""
+
+    private_key: bytes | str | Path
+    """Its private key."""
+
+    client_ca: bytes | str | Path | None = None
+    """The authority that clients' certificates lead to; without it clients are not asked for one."""
+
+    client_certificate_required: bool = True
+    """Whether a client without a certificate is refused, where there is a `client_ca`."""
+
+    def _for_core(self) -> dict[str, object]:
+        return {
+            "certificate_chain": _source(self.certificate),
+            "private_key": _source(self.private_key),
+            "client_ca": None if self.client_ca is None else _source(self.client_ca),
+            "client_certificate_required": self.client_certificate_required,
+        }
+
+
+def _source(given: bytes | str | Path) -> bytes | Path:
+    return given if isinstance(given, bytes) else Path(given)
