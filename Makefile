@@ -6,7 +6,9 @@
 #   make test          all that CI tests
 #   make test-quick    the same without conformance, fuzzing and demo
 #   make lint          formats, lints, types, docs, licences
-#   make conformance   SUITE=bridge-server or SUITE=bridge-client; both when SUITE is not given
+#   make package       the Python package, built and installed into .venv/
+#   make conformance   SUITE=bridge-server, bridge-client, server, server-sync, server-asgi or server-wsgi; all of
+#                      them when SUITE is not given
 #   make bench         SUITE=bridge; says how to install the load generators it needs
 #   make fuzz          a short run of every fuzz target
 #   make clean         removes .venv/ and target/
@@ -14,34 +16,41 @@
 PYTHON ?= python3
 CARGO ?= cargo
 
-SUITES := bridge-server bridge-client
+SUITES := bridge-server bridge-client server server-sync server-asgi server-wsgi
 SUITE ?=
 KEEP ?=
 
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 # Python from the root of the repository, with the generated modules beside it.
-RUN := PYTHONPATH=$(CURDIR):$(CURDIR)/target/stubs PYTHONDONTWRITEBYTECODE=1 $(BIN)/python
+RUN := PYTHONPATH=$(CURDIR)/python:$(CURDIR):$(CURDIR)/target/stubs PYTHONDONTWRITEBYTECODE=1 $(BIN)/python
 # A file in target/make says that a set-up step was done, and when.
 DONE := target/make
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-PYTHON_CODE := demo tests bench
+PYTHON_CODE := python examples demo tests bench
 
-.PHONY: build demo test test-quick test-rust test-peers lint lint-rust lint-python lint-deny conformance \
+# The extension module is built for the interpreter of .venv/, and does not link it.
+export PYO3_PYTHON := $(BIN)/python
+export PYO3_BUILD_EXTENSION_MODULE := 1
+
+.PHONY: build package demo test test-quick test-rust test-python lint lint-rust lint-python lint-deny conformance \
 	bench bench-tools bench-echo fuzz clean
 .DELETE_ON_ERROR:
 
 build:
 	$(CARGO) build --release --locked -p landbridge-cli
 
+package: $(DONE)/build
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet
+
 demo: build $(DONE)/stubs
 	$(RUN) -m demo.run $(if $(KEEP),--keep)
 
 test:
-	$(call in_turn,test-rust build $(SUITES:%=conformance-%) fuzz demo test-peers)
+	$(call in_turn,test-rust build package $(SUITES:%=conformance-%) fuzz demo test-python)
 
 test-quick:
-	$(call in_turn,test-rust build test-peers)
+	$(call in_turn,test-rust build package test-python)
 
 # One phase after another, each with the time that it took.
 define in_turn
@@ -52,17 +61,17 @@ define in_turn
 done
 endef
 
-test-rust:
+test-rust: $(DONE)/venv
 	$(CARGO) test --workspace --locked
 
-test-peers: build $(DONE)/stubs
+test-python: build package $(DONE)/stubs
 	$(RUN) -m pytest -p no:cacheprovider
 
 lint:
 	$(call in_turn,lint-rust lint-deny lint-python)
 
 # The fuzz targets are a workspace of their own. They are only checked here: libFuzzer need not be built for that.
-lint-rust:
+lint-rust: $(DONE)/venv
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
@@ -74,14 +83,15 @@ lint-rust:
 lint-deny: $(DONE)/cargo-deny
 	PATH="$(BIN):$(CURDIR)/target/tools/bin:$$PATH" cargo-deny --log-level warn check bans licenses sources
 
-lint-python: $(DONE)/lint $(DONE)/stubs
+lint-python: $(DONE)/lint $(DONE)/stubs $(DONE)/own-stubs
 	$(BIN)/ruff format --check $(PYTHON_CODE)
 	$(BIN)/ruff check $(PYTHON_CODE)
-	MYPYPATH=target/stubs:bench $(BIN)/mypy --cache-dir target/mypy $(PYTHON_CODE)
+	MYPYPATH=python:target/stubs:bench $(BIN)/mypy --cache-dir target/mypy $(filter-out examples,$(PYTHON_CODE))
+	MYPYPATH=python:target/landbridge-stubs $(BIN)/mypy --cache-dir target/mypy-examples examples
 
 conformance: $(if $(SUITE),conformance-$(SUITE),$(SUITES:%=conformance-%))
 
-conformance-%: build $(DONE)/test $(DONE)/go
+conformance-%: build package $(DONE)/test $(DONE)/go
 	$(RUN) -m tests.conformance $*
 
 bench: bench-tools build bench-echo $(DONE)/test $(DONE)/bench
@@ -116,6 +126,11 @@ $(DONE)/%: requirements/%.txt $(DONE)/venv
 
 $(DONE)/stubs: $(wildcard demo/proto/*/*/*.proto) tests/running/stubs.py $(DONE)/test
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.running.stubs
+	@touch $@
+
+$(DONE)/own-stubs: $(wildcard demo/proto/*/*/*.proto crates/codegen/src/*.rs) tests/running/stubs.py $(DONE)/test
+	$(CARGO) build --quiet --locked -p landbridge-codegen
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.running.stubs own target/debug/protoc-gen-connect-python
 	@touch $@
 
 $(DONE)/go: requirements/go.txt $(DONE)/venv

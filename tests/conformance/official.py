@@ -14,7 +14,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from tests.running.paths import TARGET
-from tests.running.stubs import write_descriptor_set
+from tests.running.stubs import compile_protos, write_descriptor_set
 
 VERSION = "v1.0.5"
 MODULE = "connectrpc.com/conformance"
@@ -27,6 +27,9 @@ _PROTOS = _MODULE_FILES / "proto"
 
 DESCRIPTOR_SET = _HOME / "conformance.binpb"
 """Descriptors of the conformance service, and of all that its tests put into an `Any`."""
+
+STUBS = _HOME / "stubs"
+"""Python modules of the conformance service, for applications that serve it."""
 
 _IN_ANY = ("google/protobuf/descriptor.proto",)
 
@@ -45,6 +48,22 @@ def prepare() -> None:
         unfinished = DESCRIPTOR_SET.with_suffix(".unfinished")
         write_descriptor_set(_PROTOS, [*protos, *_IN_ANY], unfinished)
         unfinished.replace(DESCRIPTOR_SET)
+
+
+def prepare_stubs() -> None:
+    """Generate the stubs: messages by protoc, the service by our own plugin."""
+    protos = sorted(str(file.relative_to(_PROTOS)) for file in _PROTOS.rglob("*.proto"))
+    STUBS.mkdir(parents=True, exist_ok=True)
+    plugin = Path(sys.executable).parent / "protoc-gen-connect-python"
+    outputs = [
+        f"--python_out={STUBS}",
+        f"--pyi_out={STUBS}",
+        f"--plugin=protoc-gen-connect-python={plugin}",
+        f"--connect-python_out={STUBS}",
+    ]
+    compile_protos(_PROTOS, protos, outputs)
+    # A package of its own: the real Connect-Python, which is installed here too, has the same name.
+    (STUBS / "connectrpc" / "__init__.py").touch()
 
 
 def _build_programs() -> None:

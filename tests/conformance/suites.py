@@ -1,8 +1,10 @@
-"""The two suites, each a run of the official runner with the bridge in the middle.
+"""The suites, each a run of the official runner.
 
 `bridge-server`: the runner's clients call the bridge in every protocol; behind it is a gRPC server.
-`bridge-client`: calls in other protocols pass the bridge to the runner's servers, which judge the gRPC that
-the bridge sends; once for every protocol on the near side.
+`server`, `server-sync`, `server-asgi`, `server-wsgi`: the runner's clients call a Python application: on our
+own server, asynchronous and blocking, and on uvicorn and gunicorn. `bridge-client`: calls in other protocols
+pass the bridge to the runner's servers, which judge the gRPC that the bridge sends; once for every protocol
+on the near side.
 """
 
 import shutil
@@ -25,10 +27,16 @@ class Suite:
 
     mode: Literal["client", "server"]
     runs: Sequence["Run"]
-    backend_config: Path
-    """The direct run's configuration."""
-    backend: Sequence[str]
-    """The program of the module that the direct run calls, and its arguments."""
+    backend: "Backend | None" = None
+    """What stands behind a proxy; none where the server itself is tested."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A program of the module that is run directly, without a proxy: what it fails by itself is excused."""
+
+    config: Path
+    command: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -52,12 +60,16 @@ def _through_the_bridge(protocol: str, codec: str, config: str = "bridge-client.
     )
 
 
+def _python(name: str, kind: str, config: str) -> Suite:
+    run = Run(name, _CONFIG / config, "tests.conformance.python_server", (kind,))
+    return Suite(mode="server", runs=(run,))
+
+
 SUITES = {
     "bridge-server": Suite(
         mode="server",
         runs=(Run("bridge-server", _CONFIG / "bridge-server.yaml", "tests.conformance.bridge_server"),),
-        backend_config=_CONFIG / "backend.yaml",
-        backend=("referenceserver",),
+        backend=Backend(_CONFIG / "backend.yaml", ("referenceserver",)),
     ),
     "bridge-client": Suite(
         mode="client",
@@ -67,9 +79,12 @@ SUITES = {
             _through_the_bridge("PROTOCOL_GRPC_WEB", "CODEC_PROTO"),
         ),
         # Here the servers are the runner's own, so the direct run is the reference client calling them.
-        backend_config=_CONFIG / "bridge-client.yaml",
-        backend=("referenceclient", "-p", "16"),
+        backend=Backend(_CONFIG / "bridge-client.yaml", ("referenceclient", "-p", "16")),
     ),
+    "server": _python("server", "async", "server.yaml"),
+    "server-sync": _python("server-sync", "sync", "server.yaml"),
+    "server-asgi": _python("server-asgi", "uvicorn", "server-asgi.yaml"),
+    "server-wsgi": _python("server-wsgi", "gunicorn", "server-wsgi.yaml"),
 }
 
 
@@ -92,7 +107,11 @@ class Verdict:
 def verdicts(suite: Suite) -> Iterator[Verdict]:
     """Run a suite, one verdict for each of its runs."""
     official.prepare()
-    allowed = excuses.of_backend(suite.mode, suite.backend_config, suite.backend)
+    if suite.backend is None:
+        official.prepare_stubs()
+        allowed = frozenset[str]()
+    else:
+        allowed = excuses.of_backend(suite.mode, suite.backend.config, suite.backend.command)
     for run in suite.runs:
         logs = _fresh_folder(_LOGS / run.name)
         log = logs.with_suffix(".log")

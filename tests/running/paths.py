@@ -10,5 +10,8 @@ TARGET: Final = ROOT / "target"
 STUBS: Final = TARGET / "stubs"
 """Python modules generated from `.proto` files."""
 
+OWN_STUBS: Final = TARGET / "landbridge-stubs"
+"""The same for services on landbridge: our plugin's modules have the names of Connect-Python's."""
+
 RELEASE_BINARY: Final = TARGET / "release" / "landbridge"
 """What `make build` makes."""

@@ -31,6 +31,7 @@ def running(
     stdin: int | IO[bytes] = subprocess.DEVNULL,
     stdout: int | IO[bytes] | None = None,
     env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` in a process group of its own, and end the whole group on the way out.
 
@@ -44,6 +45,7 @@ def running(
             stderr=log_file,
             env=None if env is None else {**os.environ, **env},
             start_new_session=True,
+            pass_fds=pass_fds,
         )
         try:
             yield process

@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc_tools
 from grpc_tools import protoc
 
-from tests.running.paths import ROOT, STUBS
+from tests.running.paths import OWN_STUBS, ROOT, STUBS
 
 DEMO_PROTOS = ROOT / "demo" / "proto"
 DEMO_PROTO = "talk/v1/talk.proto"
@@ -42,10 +42,28 @@ def generate_demo_stubs() -> None:
     )
 
 
+def generate_own_stubs(plugin: Path) -> None:
+    """Generate what the examples import: messages, and stubs by our own plugin."""
+    OWN_STUBS.mkdir(parents=True, exist_ok=True)
+    compile_protos(
+        DEMO_PROTOS,
+        [DEMO_PROTO],
+        [
+            f"--python_out={OWN_STUBS}",
+            f"--pyi_out={OWN_STUBS}",
+            f"--plugin=protoc-gen-connect-python={plugin}",
+            f"--connect-python_out={OWN_STUBS}",
+        ],
+    )
+
+
 def write_descriptor_set(source: Path, files: Sequence[str], into: Path) -> None:
     """Write one FileDescriptorSet of `files` and of all that they import."""
     compile_protos(source, files, ["--include_imports", f"--descriptor_set_out={into}"])
 
 
 if __name__ == "__main__":
-    generate_demo_stubs()
+    if sys.argv[1:2] == ["own"]:
+        generate_own_stubs(Path(sys.argv[2]))
+    else:
+        generate_demo_stubs()

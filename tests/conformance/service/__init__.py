@@ -1,0 +1,1 @@
+"""The conformance service as an application of landbridge: asynchronous, and blocking."""
