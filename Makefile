@@ -2,7 +2,8 @@
 # rest by itself, into .venv/ and target/ only. Go and a C++ compiler are brought where the machine has none.
 #
 #   make build         the optimized binary, target/release/landbridge
-#   make demo          every kind of client against a real grpc-python server; KEEP=1 leaves it running
+#   make demo          every kind of client against a grpc-python server behind the bridge, and against a Python
+#                      server on landbridge; KEEP=1 leaves them running
 #   make test          all that CI tests
 #   make test-quick    the same without conformance, fuzzing and demo
 #   make lint          formats, lints, types, docs, licences
@@ -43,7 +44,7 @@ build:
 package: $(DONE)/build
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet
 
-demo: build $(DONE)/stubs
+demo: build package $(DONE)/stubs $(DONE)/own-stubs
 	$(RUN) -m demo.run $(if $(KEEP),--keep)
 
 test:

@@ -1,7 +1,8 @@
-"""`python -m demo.run`: the guide's Envoy file, unchanged, in front of a grpc-python server.
+"""`python -m demo.run`: every kind of client, with the bridge in the middle and without.
 
-Starts the server on 8081 and the bridge with `demo/envoy.yaml` on 8080 (admin on 9090), drives them with
-every client, prints the table, and leaves nothing behind. With `--keep` they stay up until Ctrl-C.
+Starts a grpc-python server on 8081 and the bridge with `demo/envoy.yaml`, the guide's file, on 8080 (admin on
+9090); and a Python server on landbridge, with no proxy, on 8082. Drives both with every client, prints the
+tables, and leaves nothing behind. With `--keep` they stay up until Ctrl-C.
 """
 
 import argparse
@@ -17,13 +18,16 @@ from demo import rows, table
 from demo.clients import admin, connect_python, curl, grpc_web_bytes, grpcio_aio, grpcio_sync
 from tests.running.bridge import bridge_command, running_bridge
 from tests.running.processes import ProcessEndedError, leave_on_sigterm, running
+from tests.running.python_server import running_python_server
 
 ENVOY_FILE = Path(__file__).parent / "envoy.yaml"
 """The file of Connect-Python's guide, byte for byte; the three ports are the ones in it."""
 
-BRIDGE_PORT, SERVER_PORT, ADMIN_PORT = 8080, 8081, 9090
+BRIDGE_PORT, SERVER_PORT, ADMIN_PORT, PYTHON_PORT = 8080, 8081, 9090, 8082
 ORIGIN = f"http://127.0.0.1:{BRIDGE_PORT}"
 ADMIN_ORIGIN = f"http://127.0.0.1:{ADMIN_PORT}"
+PYTHON_SERVICE = "examples.talk_async:application"
+PYTHON_ORIGIN = f"http://127.0.0.1:{PYTHON_PORT}"
 
 
 def main() -> int:
@@ -32,12 +36,18 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave server and bridge running, until Ctrl-C")
     keep: bool = parser.parse_args().keep
     leave_on_sigterm()
-    if taken := [port for port in (BRIDGE_PORT, SERVER_PORT, ADMIN_PORT) if _is_taken(port)]:
+    if taken := [port for port in (BRIDGE_PORT, SERVER_PORT, ADMIN_PORT, PYTHON_PORT) if _is_taken(port)]:
         ports = " and ".join(map(str, taken))
-        print(f"The demo needs ports 8080, 8081 and 9090, but something listens on {ports}: stop that first.")
+        print(
+            f"The demo needs ports 8080 to 8082 and 9090, but something listens on {ports}: stop that first."
+        )
         return 2
     try:
-        with _grpc_python_server(), running_bridge(ENVOY_FILE):
+        with (
+            _grpc_python_server(),
+            running_bridge(ENVOY_FILE),
+            running_python_server(PYTHON_SERVICE, PYTHON_PORT),
+        ):
             print(f"grpc-python server on 127.0.0.1:{SERVER_PORT}")
             print(f"{' '.join(bridge_command())} -c {ENVOY_FILE} on 127.0.0.1:{BRIDGE_PORT}\n")
             all_rows = [
@@ -48,7 +58,16 @@ def main() -> int:
                 *grpc_web_bytes.rows(ORIGIN),
                 *admin.rows(ADMIN_ORIGIN),
             ]
-            passed = table.print_table(all_rows, rows.run(all_rows))
+            passed = table.print_table(all_rows, rows.run(all_rows), served="the bridge")
+            print(f"\nA Python server on landbridge, with no proxy, on 127.0.0.1:{PYTHON_PORT}\n")
+            direct_rows = [
+                *grpcio_sync.rows(f"127.0.0.1:{PYTHON_PORT}"),
+                *grpcio_aio.rows(f"127.0.0.1:{PYTHON_PORT}"),
+                *connect_python.rows(PYTHON_ORIGIN),
+                *curl.rows(PYTHON_ORIGIN),
+                *grpc_web_bytes.rows(PYTHON_ORIGIN),
+            ]
+            passed &= table.print_table(direct_rows, rows.run(direct_rows), served="the server")
             if keep:
                 _stay_up_until_interrupted()
     except ProcessEndedError as error:

@@ -9,8 +9,11 @@ from demo.rows import Result, Row
 _HEADINGS = ("client", "protocol", "HTTP", "call")
 
 
-def print_table(rows: Sequence[Row], results: Iterable[Result]) -> bool:
-    """Print every result as it comes, then the verdict; return whether all rows passed."""
+def print_table(rows: Sequence[Row], results: Iterable[Result], *, served: str) -> bool:
+    """Print every result as it comes, then the verdict; return whether all rows passed.
+
+    `served` says who is judged: "the bridge".
+    """
     # All rows are known before the first result, so the columns fit from the first line on.
     widths = [max(len(cell) for cell in column) for column in zip(_HEADINGS, *map(_cells, rows), strict=True)]
     print(_line(_HEADINGS, widths, "result"))
@@ -22,14 +25,14 @@ def print_table(rows: Sequence[Row], results: Iterable[Result]) -> bool:
         passed, failed = passed + result.passed, failed + (not result.passed)
     print()
     print(f"{passed} passed, {failed} failed")
-    print(_verdict(passed, failed))
+    print(_verdict(passed, failed, served))
     return failed == 0 and passed > 0
 
 
-def _verdict(passed: int, failed: int) -> str:
+def _verdict(passed: int, failed: int, served: str) -> str:
     if failed or not passed:
-        return f"VERDICT: the bridge does NOT serve every client: {failed} of {passed + failed} rows failed."
-    return f"VERDICT: every client got the right answer through the bridge, in all {passed} rows."
+        return f"VERDICT: {served} does NOT serve every client: {failed} of {passed + failed} rows failed."
+    return f"VERDICT: every client got the right answer from {served}, in all {passed} rows."
 
 
 def _cells(row: Row) -> tuple[str, str, str, str]:

@@ -1,7 +1,7 @@
 """The place where the documentation's commands run: a folder that looks like the repository to them.
 
-The documentation names ports 8080 (the bridge), 8081 (the server) and 9090 (admin). Here the system picks
-them, and each command is given the ones that stand for those.
+The documentation names ports 8080 (the bridge), 8081 (the server), 8082 (the server in Python) and 9090
+(admin). Here the system picks them, and each command is given the ones that stand for those.
 """
 
 import os
@@ -20,7 +20,7 @@ from tests.docs.listening import DEADLINE_SECONDS, listening
 from tests.running.paths import RELEASE_BINARY, ROOT
 from tests.running.stubs import DEMO_PROTO, DEMO_PROTOS, write_descriptor_set
 
-BRIDGE, SERVER, ADMIN = "8080", "8081", "9090"
+BRIDGE, SERVER, ADMIN, PYTHON = "8080", "8081", "9090", "8082"
 """The ports that the documentation names."""
 
 ANY_PORT = {BRIDGE: "0", ADMIN: "0"}
@@ -28,7 +28,7 @@ ANY_PORT = {BRIDGE: "0", ADMIN: "0"}
 
 GUIDE_FILE = "demo/envoy.yaml"
 
-_IN_COMMANDS = re.compile(r"(?<=127\.0\.0\.1:)(8080|8081|9090)\b")
+_IN_COMMANDS = re.compile(r"(?<=127\.0\.0\.1:)(8080|8081|8082|9090)\b")
 _IN_FILES = re.compile(r"(?<=port_value: )(8080|8081|9090)\b")
 _SERVES = re.compile(r"(target/release/)?landbridge bridge\b(?!.*--mode validate)")
 
@@ -107,11 +107,11 @@ class Workshop:
         }
 
 
-def furnished(folder: Path, server_port: int) -> Workshop:
+def furnished(folder: Path, server_port: int, python_port: int) -> Workshop:
     """Put into an empty folder what the documentation's commands and configurations name."""
     (folder / "demo").mkdir()
     guide = (ROOT / GUIDE_FILE).read_text()
-    ports = {SERVER: str(server_port)}
+    ports = {SERVER: str(server_port), PYTHON: str(python_port)}
     own = {**ports, **ANY_PORT}
     (folder / GUIDE_FILE).write_text(_IN_FILES.sub(lambda port: own[port[0]], guide))
     (folder / "demo" / "proto").symlink_to(DEMO_PROTOS)

@@ -1,7 +1,8 @@
 """The native server and its settings."""
 
+from landbridge.serving.blocking import ServerSync
 from landbridge.serving.limits import Limits
 from landbridge.serving.server import Application, Server
 from landbridge.serving.tls import TlsConfig
 
-__all__ = ["Application", "Limits", "Server", "TlsConfig"]
+__all__ = ["Application", "Limits", "Server", "ServerSync", "TlsConfig"]

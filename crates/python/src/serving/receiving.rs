@@ -2,11 +2,11 @@
 
 use std::future::poll_fn;
 
-use landbridge_net::{Frame, RecvBody};
+use landbridge_net::{Frame, RecvBody, RecvError};
 use landbridge_wire::plain::{PlainEvent, PlainReader};
 use landbridge_wire::{Code, RpcError};
 
-use crate::handoff::{Channel, Content, Flow};
+use crate::handoff::{Channel, Content, Flow, Over};
 
 /// Reads a request's messages.
 #[derive(Debug)]
@@ -32,9 +32,9 @@ impl Receiving {
     pub(super) async fn whole(&mut self) -> Result<Content, RpcError> {
         let mut message = None;
         loop {
-            match self.next().await? {
+            match self.next().await.map_err(Broken::into_error)? {
                 Some(more) => message = Some(more),
-                None => return message.ok_or_else(|| broken_off("the request has no message")),
+                None => return message.ok_or_else(|| canceled("the request has no message".to_owned())),
             }
         }
     }
@@ -46,14 +46,15 @@ impl Receiving {
             match self.next().await {
                 Ok(Some(message)) => channel.deliver(message),
                 Ok(None) => break Flow::Ended,
-                Err(error) => break Flow::Failed(error),
+                Err(Broken::Request(error)) => break Flow::Failed(error),
+                Err(Broken::Off(_)) => return channel.be_over(Over::Gone),
             }
         };
         channel.end_request(how);
     }
 
     /// The next message; none at the half-close.
-    async fn next(&mut self) -> Result<Option<Content>, RpcError> {
+    async fn next(&mut self) -> Result<Option<Content>, Broken> {
         loop {
             match self.reader.event()? {
                 Some(PlainEvent::Message(message)) => return Ok(Some(Content::Plain(message))),
@@ -64,13 +65,36 @@ impl Receiving {
             match self.body.frame().await {
                 Some(Ok(Frame::Data(data))) => self.reader.push(data)?,
                 Some(Ok(Frame::Trailers(_))) => {}
-                Some(Err(error)) => return Err(broken_off(&format!("the request broke off: {error}"))),
+                Some(Err(error)) => return Err(Broken::Off(error)),
                 None => self.reader.end()?,
             }
         }
     }
 }
 
-fn broken_off(message: &str) -> RpcError {
+/// Why there is no next message.
+enum Broken {
+    /// What came is no request.
+    Request(RpcError),
+    /// Nothing more comes: the caller is gone.
+    Off(RecvError),
+}
+
+impl Broken {
+    fn into_error(self) -> RpcError {
+        match self {
+            Self::Request(error) => error,
+            Self::Off(error) => canceled(format!("the request broke off: {error}")),
+        }
+    }
+}
+
+impl From<RpcError> for Broken {
+    fn from(error: RpcError) -> Self {
+        Self::Request(error)
+    }
+}
+
+fn canceled(message: String) -> RpcError {
     RpcError::new(Code::Canceled, message)
 }

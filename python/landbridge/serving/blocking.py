@@ -1,0 +1,88 @@
+"""The native server for programs without an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from landbridge.serving.server import Server
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from landbridge.serving.server import Application
+
+__all__ = ["ServerSync"]
+
+
+class ServerSync:
+    """Serves applications from a thread of its own, in which an event loop runs.
+
+    Takes what `Server` takes.
+
+        with ServerSync(GreetServiceWSGIApplication(Greeter()), port=8080) as server:
+            server.wait()
+    """
+
+    def __init__(self, *applications: Application, **settings: Any) -> None:
+        """Settle what is served; the arguments are those of `Server`."""
+        self._server = Server(*applications, **settings)
+        self._thread = threading.Thread(target=self._run, name="landbridge-server", daemon=True)
+        self._started: Future[None] = Future()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on; known once it is started."""
+        return self._server.port
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Every address and port that it listens on."""
+        return self._server.addresses
+
+    def start(self) -> None:
+        """Open the port and serve. Raises what `Server.start` raises."""
+        self._thread.start()
+        self._started.result()
+
+    def wait(self) -> None:
+        """Wait until it has been stopped, by another thread or a signal handler."""
+        while self._thread.is_alive():
+            # In pieces, so that signal handlers run in between.
+            self._thread.join(0.5)
+
+    def stop(self, grace: float | None = 30.0) -> None:
+        """Stop as `Server.stop` does, and return when that is done."""
+        if self._loop is None or not self._thread.is_alive():
+            return
+        stopping = asyncio.run_coroutine_threadsafe(self._server.stop(grace), self._loop)
+        stopping.result()
+        self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        try:
+            await self._server.start()
+        except BaseException as problem:
+            self._started.set_exception(problem)
+            return
+        self._started.set_result(None)
+        await self._server.wait()
+        # Whoever has stopped it may still wait for the word that it is done.
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*others, return_exceptions=True)
+
+    def __enter__(self) -> ServerSync:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

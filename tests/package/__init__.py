@@ -1,0 +1,1 @@
+"""The Python package: what applications may rely on."""

@@ -1,0 +1,73 @@
+"""Errors and headers, as applications handle them."""
+
+import pickle
+
+import pytest
+from google.protobuf.any_pb2 import Any as GoogleAny
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.wrappers_pb2 import StringValue
+from landbridge.code import Code
+from landbridge.errors import ConnectError, ErrorDetail
+from landbridge.request import Headers
+from protobuf.wkt import Any as PyAny
+from protobuf.wkt import Duration as PyDuration
+
+
+def test_error_details_are_made_of_messages_of_both_libraries() -> None:
+    google = ErrorDetail(Duration(seconds=3))
+    py = ErrorDetail(PyDuration(seconds=3))
+    assert google.type_name == py.type_name == "google.protobuf.Duration"
+    assert google.message_bytes == py.message_bytes
+    assert google.value(Duration) == Duration(seconds=3)
+    assert py.value(Duration) == Duration(seconds=3)
+    read = google.value(PyDuration)
+    assert read is not None
+    assert read.seconds == 3
+
+
+def test_an_any_stands_for_what_it_holds() -> None:
+    packed = GoogleAny()
+    packed.Pack(Duration(seconds=3))
+    assert ErrorDetail(packed).type_name == "google.protobuf.Duration"
+    assert ErrorDetail(PyAny.pack(PyDuration(seconds=3))).value(Duration) == Duration(seconds=3)
+
+
+def test_a_detail_of_another_type_has_no_value_of_this_one() -> None:
+    assert ErrorDetail(Duration(seconds=3)).value(StringValue) is None
+    assert ErrorDetail._of("google.protobuf.Duration", b"\xff").value(Duration) is None
+
+
+def test_a_detail_that_was_received_is_read_by_the_classes_that_are_loaded() -> None:
+    assert ErrorDetail._of("google.protobuf.Duration", b"\x08\x03").value() == Duration(seconds=3)
+    assert ErrorDetail._of("no.such.Message", b"").value() is None
+
+
+def test_a_detail_that_is_no_message_is_refused() -> None:
+    with pytest.raises(TypeError, match="protobuf message, not dict"):
+        ConnectError(Code.INTERNAL, "x", [{}])  # type: ignore[list-item]
+
+
+def test_an_error_survives_pickling() -> None:
+    error = ConnectError(Code.NOT_FOUND, "gone", [Duration(seconds=3)])
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.code, again.message, str(again)) == (Code.NOT_FOUND, "gone", "gone")
+    assert again.details[0].value(Duration) == Duration(seconds=3)
+
+
+def test_headers_have_no_case_and_keep_every_value() -> None:
+    headers = Headers({"Content-Type": "a"})
+    headers.add("X-Tag", "1")
+    headers.add("x-tag", "2")
+    assert headers["content-TYPE"] == "a"
+    assert headers["x-tag"] == "1"
+    assert headers.getall("X-TAG") == ("1", "2")
+    assert list(headers.allitems()) == [("content-type", "a"), ("x-tag", "1"), ("x-tag", "2")]
+    assert len(headers.allitems()) == 3
+    assert dict(headers) == {"content-type": "a", "x-tag": "1"}
+    headers["X-tag"] = "3"
+    assert headers.getall("x-tag") == ("3",)
+    del headers["X-TAG"]
+    assert "x-tag" not in headers
+    assert headers.getall("x-tag") == ()
+    headers.clear()
+    assert not headers
