@@ -1,0 +1,1 @@
+"""An application that was written for Connect-Python, as it is."""
