@@ -36,8 +36,9 @@ def _described(ctx: Context) -> str:
 
 
 def _failure(request: talk_pb2.FailRequest) -> ConnectError:
-    details = [Duration(seconds=request.code), ErrorDetail(Duration(seconds=1))]
-    assert details[1].type_name == "google.protobuf.Duration"
+    detail = ErrorDetail(Duration(seconds=1))
+    assert detail.type_name == "google.protobuf.Duration"
+    details = (Duration(seconds=request.code), detail)
     return ConnectError(list(Code)[request.code - 1], request.message, details)
 
 
@@ -138,7 +139,7 @@ async def _started() -> Any:
 
 assert isinstance(Guard(), MetadataInterceptor)
 assert isinstance(Shout(), UnaryInterceptor)
-assert Endpoint.unary is not EndpointSync.unary
+assert len({Endpoint, EndpointSync}) == 2
 
 application = TalkServiceASGIApplication(
     _started(),
