@@ -10,7 +10,7 @@
 #   make package       the Python package, built and installed into .venv/
 #   make conformance   SUITE=bridge-server, bridge-client, server, server-sync, server-asgi or server-wsgi; all of
 #                      them when SUITE is not given
-#   make bench         SUITE=bridge; says how to install the load generators it needs
+#   make bench         SUITE=bridge or SUITE=server; says how to install the load generators it needs
 #   make fuzz          a short run of every fuzz target
 #   make clean         removes .venv/ and target/
 
@@ -95,14 +95,14 @@ conformance: $(if $(SUITE),conformance-$(SUITE),$(SUITES:%=conformance-%))
 conformance-%: build package $(DONE)/test $(DONE)/go
 	$(RUN) -m tests.conformance $*
 
-bench: bench-tools build bench-echo $(DONE)/test $(DONE)/bench
+bench: bench-tools build package bench-echo $(DONE)/test $(DONE)/bench
 	$(RUN) bench/run.py $(or $(SUITE),bridge)
 
 # Before anything is built: says how to install h2load and wrk where they are missing.
 bench-tools: $(DONE)/venv
 	@$(RUN) bench/run.py tools
 
-# What both proxies stand in front of.
+# What both proxies stand in front of, and the client that holds idle streams.
 bench-echo:
 	$(CARGO) build --release --locked -p landbridge-bench-echo
 

@@ -1,10 +1,12 @@
-"""Runs a benchmark suite, `run.py bridge`, or only looks for the programs it needs, `run.py tools`."""
+"""Runs a benchmark suite, `run.py bridge` or `run.py server`, or only looks for the programs it needs,
+`run.py tools`.
+"""
 
 from __future__ import annotations
 
 import sys
 
-from landbridge_bench import bridge_suite, programs
+from landbridge_bench import bridge_suite, programs, server_suite
 from landbridge_bench.error import BenchError
 
 
@@ -18,7 +20,7 @@ def tools(_: list[str]) -> int:
     return 0
 
 
-SUITES = {"bridge": bridge_suite.main, "tools": tools}
+SUITES = {"bridge": bridge_suite.main, "server": server_suite.main, "tools": tools}
 
 
 def main() -> int:

@@ -50,6 +50,11 @@ class Child:
             except subprocess.TimeoutExpired:
                 self._process.kill()
 
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
     def read_line(self) -> str:
         """Waits for the next line of output; one that ended instead is an error, with what it logged."""
         line = _open(self._process.stdout).readline()

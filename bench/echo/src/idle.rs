@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 
 use crate::plain_io::PlainIo;
 
-/// One gRPC message of 11 bytes behind its 5-byte prefix.
-const MESSAGE: &[u8] = b"\0\0\0\0\x0bhello world";
+/// One gRPC message of 11 bytes behind its 5-byte prefix. It is protobuf, for servers that read what they echo.
+const MESSAGE: &[u8] = b"\0\0\0\0\x0b\x0a\x09hello you";
 
 type Failure = Box<dyn Error>;
 
