@@ -12,10 +12,15 @@
 //! | `model` | the services of a file, as far as code is made of them |
 //! | `names` | names in Python: methods, keywords, clashes |
 //! | `modules` | where messages are, and how they are imported |
-//! | `service` | the code of one service |
+//! | `stub` | the module of a file's services, put together |
+//! | `service` | what a service's author writes, and what a server is given |
+//! | `client` | what calls a service |
+//! | `imports` | the names that a stub has from elsewhere |
 //! | `source` | indented text |
 
+mod client;
 mod error;
+mod imports;
 mod model;
 mod modules;
 mod names;
@@ -23,6 +28,7 @@ mod options;
 mod plugin;
 mod service;
 mod source;
+mod stub;
 
 pub use error::GenerateError;
 pub use plugin::plugin;

@@ -13,6 +13,8 @@ use crate::options::Options;
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) name: String,
+    /// What the names of its classes in Python begin with.
+    pub(crate) class: String,
     /// With its package.
     pub(crate) full_name: String,
     pub(crate) doc: Vec<String>,
@@ -116,6 +118,7 @@ pub(crate) fn services(
             });
         }
         services.push(Service {
+            class: names::service(&name),
             full_name: if package.is_empty() { name.clone() } else { format!("{package}.{name}") },
             name,
             doc: comments.at(&[SERVICE, place]),

@@ -49,7 +49,12 @@ impl Source {
 
 /// Text within three quotes.
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace("\"\"\"", "\\\"\\\"\\\"")
+    one_line(text).replace('\\', "\\\\").replace("\"\"\"", "\\\"\\\"\\\"")
+}
+
+/// Text without what would end a line, or the file.
+pub(crate) fn one_line(text: &str) -> String {
+    text.replace(|letter: char| letter.is_control() && letter != '\t', " ")
 }
 
 /// A string literal.
