@@ -114,24 +114,13 @@ impl Modules {
         let mut lines = ImportLines::default();
         for (file, name) in &self.used {
             let path = module_path(file, self.options.protobuf);
-            let Some((last, package)) = path.split_last() else { continue };
-            let is_library = file.starts_with("google/protobuf/");
-            if !path.iter().all(|part| is_identifier(part)) {
+            let is_library = is_library(file);
+            let relative_to =
+                (self.options.imports == Imports::Relative && !is_library).then_some(&*self.here);
+            let Some(line) = import(&path, name, relative_to) else {
                 lines.by_name = true;
-                lines
-                    .assignments
-                    .push(format!("{name} = importlib.import_module({})", self.said(&path, is_library)));
+                lines.assignments.push(import_by_name(&path, name, relative_to));
                 continue;
-            }
-            let from = match (self.options.imports, is_library) {
-                (Imports::Relative, false) => Some(self.relative(package)),
-                _ if package.is_empty() => None,
-                _ => Some(package.join(".")),
-            };
-            let renamed = if name == last { String::new() } else { format!(" as {name}") };
-            let line = match from {
-                Some(from) => format!("from {from} import {last}{renamed}"),
-                None => format!("import {last}{renamed}"),
             };
             if is_library { lines.third_party.push(line) } else { lines.own.push(line) }
         }
@@ -139,31 +128,54 @@ impl Modules {
         lines.own.sort();
         lines
     }
+}
 
-    /// A module, as `importlib` takes it.
-    fn said(&self, path: &[String], is_library: bool) -> String {
-        match (self.options.imports, is_library, path.split_last()) {
-            (Imports::Relative, false, Some((last, package))) => {
-                let from = self.relative(package);
-                let dot = if from.ends_with('.') { "" } else { "." };
-                format!("{}, __package__", literal(&format!("{from}{dot}{last}")))
-            }
-            _ => literal(&path.join(".")),
+/// Whether the messages of a file come with the library.
+pub(crate) fn is_library(file: &str) -> bool {
+    file.starts_with("google/protobuf/")
+}
+
+/// The statement that imports a module under a name, said from the package `relative_to` where one is given; none for a
+/// module whose path Python's grammar cannot say.
+pub(crate) fn import(path: &[String], name: &str, relative_to: Option<&[String]>) -> Option<String> {
+    let (last, package) = path.split_last()?;
+    if !path.iter().all(|part| is_identifier(part)) {
+        return None;
+    }
+    let renamed = if name == last { String::new() } else { format!(" as {name}") };
+    Some(match from(package, relative_to) {
+        Some(from) => format!("from {from} import {last}{renamed}"),
+        None => format!("import {last}{renamed}"),
+    })
+}
+
+/// The same for any module. `importlib` is needed.
+pub(crate) fn import_by_name(path: &[String], name: &str, relative_to: Option<&[String]>) -> String {
+    let module = match (relative_to, path.split_last()) {
+        (Some(_), Some((last, package))) => {
+            let from = from(package, relative_to).unwrap_or_default();
+            let dot = if from.ends_with('.') { "" } else { "." };
+            format!("{}, __package__", literal(&format!("{from}{dot}{last}")))
         }
-    }
+        _ => literal(&path.join(".")),
+    };
+    format!("{name} = importlib.import_module({module})")
+}
 
-    /// A package, said from here.
-    fn relative(&self, package: &[String]) -> String {
-        let shared = self.here.iter().zip(package).take_while(|(one, other)| one == other).count();
-        let up = ".".repeat(self.here.len() - shared + 1);
-        format!("{up}{}", package[shared..].join("."))
-    }
+/// A package, as an import says it; none for what is in no package.
+pub(crate) fn from(package: &[String], relative_to: Option<&[String]>) -> Option<String> {
+    let Some(here) = relative_to else {
+        return (!package.is_empty()).then(|| package.join("."));
+    };
+    let shared = here.iter().zip(package).take_while(|(one, other)| one == other).count();
+    let up = ".".repeat(here.len() - shared + 1);
+    Some(format!("{up}{}", package[shared..].join(".")))
 }
 
 /// The parts of the module's name that the messages of a proto file are in.
 pub(crate) fn module_path(file: &str, protobuf: Protobuf) -> Vec<String> {
     match protobuf {
-        Protobuf::Py if file.starts_with("google/protobuf/") => {
+        Protobuf::Py if is_library(file) => {
             let name = stem(file).rsplit('/').next().unwrap_or_default();
             ["protobuf", "wkt", "google", "protobuf"]
                 .map(str::to_owned)

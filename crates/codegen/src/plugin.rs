@@ -22,22 +22,35 @@ const EDITIONS: (i32, i32) = (998, 1001);
 /// # Errors
 /// The input is no request; the program then has to fail.
 pub fn plugin(request: &[u8]) -> Result<Vec<u8>, GenerateError> {
-    // The user's own files: their size is the only limit.
-    let request = DecodeOptions::new()
-        .with_element_memory_limit(usize::MAX)
-        .decode_from_slice::<CodeGeneratorRequest>(request)
-        .map_err(|error| GenerateError::NotARequest(error.to_string()))?;
-    let mut response = CodeGeneratorResponse {
+    let request = read(request)?;
+    let features = CodeGeneratorResponse {
         supported_features: Some(FEATURES),
         minimum_edition: Some(EDITIONS.0),
         maximum_edition: Some(EDITIONS.1),
         ..CodeGeneratorResponse::default()
     };
-    match files(&request) {
+    Ok(answer(files(&request), features).encode_to_vec())
+}
+
+/// Reads a request.
+pub(crate) fn read(request: &[u8]) -> Result<CodeGeneratorRequest, GenerateError> {
+    // The user's own files: their size is the only limit.
+    DecodeOptions::new()
+        .with_element_memory_limit(usize::MAX)
+        .decode_from_slice::<CodeGeneratorRequest>(request)
+        .map_err(|error| GenerateError::NotARequest(error.to_string()))
+}
+
+/// What was made, or what is wrong, in a response.
+pub(crate) fn answer(
+    files: Result<Vec<File>, GenerateError>,
+    mut response: CodeGeneratorResponse,
+) -> CodeGeneratorResponse {
+    match files {
         Ok(files) => response.file = files,
         Err(error) => response.error = Some(error.to_string()),
     }
-    Ok(response.encode_to_vec())
+    response
 }
 
 fn files(request: &CodeGeneratorRequest) -> Result<Vec<File>, GenerateError> {
