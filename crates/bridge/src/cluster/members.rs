@@ -208,6 +208,7 @@ fn member(shared: &SharedCluster, entry: &config::Endpoint, address: Address) ->
         tls: shared.tls.clone(),
         settings: settings(&shared.config),
         stats: Arc::default(),
+        tunnel: None,
     });
     Member { endpoint, authority, weight: entry.weight }
 }
