@@ -3,10 +3,10 @@
 use std::future::poll_fn;
 
 use landbridge_net::{Frame, RecvBody, RecvError};
-use landbridge_wire::plain::{PlainEvent, PlainReader};
+use landbridge_wire::plain::{Content, PlainEvent, PlainReader};
 use landbridge_wire::{Code, RpcError};
 
-use crate::handoff::{Channel, Content, Flow, Over};
+use crate::handoff::{Channel, Flow, Over};
 
 /// Reads a request's messages.
 #[derive(Debug)]
@@ -57,8 +57,7 @@ impl Receiving {
     async fn next(&mut self) -> Result<Option<Content>, Broken> {
         loop {
             match self.reader.event()? {
-                Some(PlainEvent::Message(message)) => return Ok(Some(Content::Plain(message))),
-                Some(PlainEvent::Compressed(message)) => return Ok(Some(Content::Compressed(message))),
+                Some(PlainEvent::Message(message)) => return Ok(Some(message)),
                 Some(PlainEvent::HalfClose) => return Ok(None),
                 None => {}
             }
