@@ -119,11 +119,12 @@ fn cleartext(places: Vec<Place>) -> Target {
 
 fn place(text: &str, default_port: u16) -> Result<Place, &'static str> {
     let authority: Authority = text.parse().map_err(|_| "a host and perhaps a port are expected")?;
-    let port = match authority.port() {
+    let host = authority.host();
+    let port = match authority.as_str().get(host.len()..) {
+        None | Some("") => default_port,
         Some(_) => authority.port_u16().ok_or("its port is no number up to 65535")?,
-        None => default_port,
     };
-    let host = authority.host().trim_matches(['[', ']']);
+    let host = host.trim_matches(['[', ']']);
     if host.is_empty() {
         return Err("it has no host");
     }
