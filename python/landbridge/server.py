@@ -55,6 +55,7 @@ class ConnectASGIApplication(ABC, Generic[S]):
         codecs: Iterable[Codec[Any, Any]] | None = None,
         compress_min_bytes: int = DEFAULT_COMPRESS_MIN_BYTES,
         show_exceptions: bool = False,
+        desc: Callable[[], Any] | None = None,
     ) -> None:
         """Settle what is served.
 
@@ -70,6 +71,7 @@ class ConnectASGIApplication(ABC, Generic[S]):
             compress_min_bytes: Response messages below this many bytes are not compressed.
             show_exceptions: Whether callers see the text of exceptions that are no `ConnectError`. For
             development.
+            desc: Gives the descriptor of the service, for reflection. Generated code gives it.
         """
         self._service = service
         self._endpoints = endpoints
@@ -81,6 +83,7 @@ class ConnectASGIApplication(ABC, Generic[S]):
             compress_min_bytes=compress_min_bytes,
         )
         self._show_exceptions = show_exceptions
+        self._desc = desc
         self._resolved: dict[str, Operation] | None = None
 
     @property
@@ -157,8 +160,10 @@ class ConnectWSGIApplication(ABC):
         codecs: Iterable[Codec[Any, Any]] | None = None,
         compress_min_bytes: int = DEFAULT_COMPRESS_MIN_BYTES,
         show_exceptions: bool = False,
+        desc: Callable[[], Any] | None = None,
     ) -> None:
         """Settle what is served; the arguments are those of `ConnectASGIApplication`."""
+        self._desc = desc
         before, inner = hoisted(interceptors, sync=True)
         self._offer = Offer(
             codecs=codecs,
