@@ -134,7 +134,10 @@ impl RecvBody {
             Hold::Stream(stream) => stream.explain(error),
             Hold::Lease(lease) => lease.explain(error),
             Hold::Client(departure) => {
-                departure.of_client();
+                match error {
+                    RecvError::Protocol(_) => departure.of_sense(),
+                    _ => departure.of_client(),
+                }
                 error
             }
             Hold::Nothing => error,

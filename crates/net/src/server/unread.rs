@@ -48,6 +48,8 @@ enum Rest {
     Little(Incoming, u64),
     /// Not worth reading through: the connection closes.
     TooMuch,
+    /// Nobody knows where it ends: the connection closes.
+    Broken,
 }
 
 impl Unread {
@@ -64,13 +66,23 @@ impl Unread {
         self.present.store(true, Relaxed);
     }
 
+    /// The content of the request is malformed.
+    pub(super) fn give_up(&self) {
+        self.lock().rest = Rest::Broken;
+        self.present.store(true, Relaxed);
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_present() && matches!(self.lock().rest, Rest::Broken)
+    }
+
     pub(super) fn is_present(&self) -> bool {
         self.present.load(Relaxed)
     }
 
     /// Whether the connection will close because of it.
-    pub(super) fn is_too_much(&self) -> bool {
-        self.is_present() && matches!(self.lock().rest, Rest::TooMuch)
+    pub(super) fn closes(&self) -> bool {
+        self.is_present() && matches!(self.lock().rest, Rest::TooMuch | Rest::Broken)
     }
 
     /// Discards what has come. To be polled once the answer is complete. Ready when the connection has to close.
