@@ -278,8 +278,25 @@ async fn malformed_pseudo_fields_are_refused() {
     let late = [(":method", "POST"), (":scheme", "http"), ("x", "y"), (":path", "/"), (":authority", "a")];
     let empty_path = [(":method", "POST"), (":scheme", "http"), (":path", ""), (":authority", "a")];
     let no_method = [(":scheme", "http"), (":path", "/"), (":authority", "a")];
+    let no_slash = [(":method", "POST"), (":scheme", "http"), (":path", "pkg.S/M"), (":authority", "a")];
+    let whole_uri = [(":method", "POST"), (":scheme", "http"), (":path", "http://b/"), (":authority", "a")];
+    let bad_scheme = [(":method", "POST"), (":scheme", "ht tp"), (":path", "/"), (":authority", "a")];
+    let no_scheme = [(":method", "POST"), (":path", "/"), (":authority", "a")];
+    let user = [(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "b c")];
     let answer = with(&[(":status", "200")]);
-    for fields in [&doubled[..], &unknown, &late, &empty_path, &no_method, &answer] {
+    for fields in [
+        &doubled[..],
+        &unknown,
+        &late,
+        &empty_path,
+        &no_method,
+        &answer,
+        &no_slash,
+        &whole_uri,
+        &bad_scheme,
+        &no_scheme,
+        &user,
+    ] {
         let (whole, code) = http2(fields, Some(b"ab")).await;
         assert_eq!(whole, 0, "{fields:?}");
         assert!(code.is_some(), "{fields:?}");
