@@ -186,7 +186,9 @@ pub struct TcpKeepalive {
 pub struct EndpointSettings {
     /// Which HTTP the upstream speaks. Default HTTP/2.
     pub http: UpstreamHttp,
-    /// HTTP/2 tuning.
+    /// HTTP/2 tuning. Default as everywhere, but for a connection window of 2 GiB: the calls of all callers share a
+    /// connection, and with a window that a few streams can fill, those who do not take their answers would hold up
+    /// everybody else's. What bounds memory is the window of each stream.
     pub http2: Http2Settings,
     /// Bytes of an HTTP/1.1 response head. Default 64 KiB.
     pub http1_max_header_bytes: usize,
@@ -218,7 +220,7 @@ impl Default for EndpointSettings {
     fn default() -> Self {
         Self {
             http: UpstreamHttp::default(),
-            http2: Http2Settings::default(),
+            http2: Http2Settings { connection_window: (1 << 31) - 1, ..Http2Settings::default() },
             http1_max_header_bytes: 64 << 10,
             http1_send_buffer: 64 << 10,
             connect_timeout: Duration::from_secs(5),

@@ -214,7 +214,7 @@ impl Drop for Record<'_> {
         }
         if let Some((protocol, path)) = &self.call {
             let code = self.outcome.unwrap_or(Err(Code::Canceled)).err();
-            self.stats.calls.record(*protocol, path.path(), code);
+            self.stats.calls.record(*protocol, path.path(), code, self.upstream.is_some());
         }
         if let (Some(cluster), Some(status)) = (self.cluster, self.upstream) {
             cluster.statuses.record(status);
