@@ -16,7 +16,7 @@ use landbridge_net::{
     Responder, Server, UpstreamHttp, serve,
 };
 use tokio::runtime::Runtime;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
 /// The longest that anything in a test may take before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,13 +28,15 @@ pub(crate) struct World {
     server: Address,
     /// What the server counts.
     pub(crate) served: Arc<Server>,
+    /// Lets the server read a request to `Pause`.
+    pub(crate) gate: Arc<Notify>,
     /// Ends the server's thread when it is dropped.
     _stop: oneshot::Sender<()>,
     heads: Mutex<mpsc::UnboundedReceiver<HeaderMap>>,
 }
 
 /// What a test sets in the file.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct File {
     /// Fields of the HttpConnectionManager.
     pub(crate) manager: String,
@@ -66,7 +68,9 @@ impl World {
     pub(crate) fn try_start(file: File) -> Result<Self, StartError> {
         let (tell, heads) = mpsc::unbounded_channel();
         let served = Arc::new(Server::default());
-        let (address, stop) = start_server(Backend { tell }, Arc::clone(&served));
+        let gate = Arc::new(Notify::new());
+        let backend = Backend { tell, gate: Arc::clone(&gate) };
+        let (address, stop) = start_server(backend, Arc::clone(&served));
         let upstream = file.upstream.unwrap_or_else(|| address.tcp().expect("TCP"));
         let (host, upstream_port) = (upstream.ip(), upstream.port());
         let workers = file.workers;
@@ -135,6 +139,7 @@ static_resources:
             runtime: runtime(),
             server: address,
             served,
+            gate,
             _stop: stop,
             heads: Mutex::new(heads),
         })
@@ -298,6 +303,7 @@ fn start_server(backend: Backend, server: Arc<Server>) -> (Address, oneshot::Sen
 /// | | |
 /// |---|---|
 /// | `Echo` | the request's own messages, once it is whole |
+/// | `Pause` | the same, but reads nothing before the gate opens |
 /// | `Silent` | nothing, ever |
 /// | `Refuse` | permission denied, without reading the request |
 /// | `Cut` | one message, then a reset |
@@ -305,6 +311,7 @@ fn start_server(backend: Backend, server: Arc<Server>) -> (Address, oneshot::Sen
 #[derive(Clone)]
 struct Backend {
     tell: mpsc::UnboundedSender<HeaderMap>,
+    gate: Arc<Notify>,
 }
 
 impl Handler for Backend {
@@ -346,6 +353,7 @@ impl Handler for Backend {
                 let _sent = send.trailers(trailers);
                 return;
             }
+            Some("Pause") => self.gate.notified().await,
             _ => {}
         }
         let mut content = Vec::new();
