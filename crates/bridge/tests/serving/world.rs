@@ -94,6 +94,8 @@ static_resources:
           http_filters:
           - name: envoy.filters.http.connect_grpc_bridge
             typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.connect_grpc_bridge.v3.FilterConfig }}
+          - name: envoy.filters.http.grpc_web
+            typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb }}
           - name: envoy.filters.http.router
             typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
           route_config:
