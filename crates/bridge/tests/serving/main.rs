@@ -6,4 +6,7 @@ mod flow;
 mod heads;
 mod life;
 mod limits;
+#[path = "../../../net/tests/net/raw.rs"]
+#[expect(dead_code, reason = "the network layer's own tests use all of it")]
+mod raw;
 mod world;
