@@ -61,13 +61,17 @@ pub struct ListenSettings {
     /// Every worker gets a socket and a queue of its own, and the kernel spreads the connections (SO_REUSEPORT); else
     /// all accept from one queue. TCP only. Default true.
     pub queue_per_worker: bool,
+    /// Another process of the same user may listen on the port at the same time, for as long as one takes over from the
+    /// other: the kernel spreads the connections between them. TCP only, and only with `queue_per_worker`. Default
+    /// false: a port in use is refused.
+    pub shared_port: bool,
     /// Permission bits of a Unix socket's file. Default `None`: as the process's umask has it.
     pub unix_mode: Option<u32>,
 }
 
 impl Default for ListenSettings {
     fn default() -> Self {
-        Self { backlog: 1_024, queue_per_worker: true, unix_mode: None }
+        Self { backlog: 1_024, queue_per_worker: true, shared_port: false, unix_mode: None }
     }
 }
 

@@ -282,6 +282,66 @@ fn let_stand(mut socket: TcpStream) {
 }
 
 #[test]
+fn a_bridge_takes_over_the_port_of_another_without_losing_a_call() {
+    let file = || File { listener: "enable_reuse_port: true".to_owned(), ..File::default() };
+    let old = World::start(file());
+    let port = old.address().port();
+    let front = old.front(UpstreamHttp::Http2);
+    let new = old.runtime.block_on(within(async {
+        let head = grpc("/test.S/Pause", &[]).map(|_| ());
+        let (response, mut body) = front.open(head, false).await.expect("a connection");
+        body.data(MESSAGE.into(), true).await.expect("taken");
+        old.next_seen().await;
+
+        let new = tokio::task::spawn_blocking(move || World::start(File { port, ..file() }))
+            .await
+            .expect("started");
+        assert_eq!(listening(port), 4, "a socket for each worker of both");
+        let takes_over = async {
+            until("the old bridge stops listening", || listening(port) == 2).await;
+            // From now on every connection is the new one's, and the old one's callers come here, too.
+            for endpoint in [&front, &new.front(UpstreamHttp::Http2), &new.front(UpstreamHttp::Http2)] {
+                let (head, content) = grpc("/test.S/Echo", &[]).into_parts();
+                let (response, mut body) =
+                    endpoint.open(Request::from_parts(head, ()), false).await.expect("a connection");
+                body.data(Bytes::from_static(content), true).await.expect("taken");
+                let answer = Answer::of(response.await.expect("an answer")).await;
+                assert_eq!(answer.grpc_status(), "0");
+            }
+            old.gate.notify_one();
+            let answer = Answer::of(response.await.expect("an answer")).await;
+            assert_eq!((answer.grpc_status(), &answer.body[..]), ("0", MESSAGE));
+        };
+        let (clean, ()) = tokio::join!(old.bridge.leave(), takes_over);
+        assert!(clean, "calls were cut");
+        new
+    }));
+    assert_eq!(new.stat("http.front.downstream_rq_2xx"), 3);
+}
+
+/// How many sockets listen on a port.
+fn listening(port: u16) -> usize {
+    const LISTEN: &str = "0A";
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
+    let address = format!("0100007F:{port:04X}");
+    let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    lines.filter(|fields| fields.get(1) == Some(&&*address) && fields.get(3) == Some(&LISTEN)).count()
+}
+
+#[test]
+fn a_port_in_use_stops_the_start_unless_it_is_to_be_shared() {
+    let first = World::start(File::default());
+    let port = first.address().port();
+    for listener in ["", "enable_reuse_port: false"] {
+        let Err(error) = World::try_start(File { port, listener: listener.to_owned(), ..File::default() })
+        else {
+            panic!("it starts: {listener}");
+        };
+        assert!(error.to_string().contains(&port.to_string()), "{error}");
+    }
+}
+
+#[test]
 fn calls_over_the_circuit_breakers_limit_are_refused_and_leave_the_others() {
     let breakers = "circuit_breakers: { thresholds: [{ max_requests: 2 }] }".to_owned();
     let world = World::start(File { cluster: breakers, ..one_worker() });

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A bridge with one listener and the cluster `backend`.
 pub(crate) struct World {
-    bridge: Bridge,
+    pub(crate) bridge: Bridge,
     pub(crate) runtime: Runtime,
     server: Address,
     /// What the server counts.
