@@ -5,6 +5,7 @@ use std::alloc::System;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::Request;
 use landbridge_net::{Endpoint, Frame, UpstreamHttp};
@@ -99,7 +100,7 @@ fn run(world: &World, front: &Endpoint, kind: Kind, calls: usize) {
             running.push(call(front, kind));
         }
         while running.next().await.is_some() {}
-        while world.try_seen().is_some() {}
+        while world.next_seen().now_or_never().is_some() {}
     });
     world.until_stat("http.front.downstream_rq_active", 0);
     world.until_stat("cluster.backend.upstream_rq_active", 0);

@@ -219,11 +219,6 @@ static_resources:
         self.runtime.block_on(within(self.next_seen()))
     }
 
-    /// The same, of a request that has come.
-    pub(crate) fn try_seen(&self) -> Option<HeaderMap> {
-        self.heads.try_lock().ok()?.try_recv().ok()
-    }
-
     /// The same, for those who wait for other things as well.
     pub(crate) async fn next_seen(&self) -> HeaderMap {
         self.heads.lock().await.recv().await.expect("a request")
