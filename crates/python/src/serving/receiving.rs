@@ -64,6 +64,10 @@ impl Receiving {
             match self.body.frame().await {
                 Some(Ok(Frame::Data(data))) => self.reader.push(data)?,
                 Some(Ok(Frame::Trailers(_))) => {}
+                Some(Err(RecvError::Protocol(problem))) => {
+                    let message = format!("the request broke HTTP: {problem}");
+                    return Err(RpcError::new(Code::InvalidArgument, message).into());
+                }
                 Some(Err(error)) => return Err(Broken::Off(error)),
                 None => self.reader.end()?,
             }
