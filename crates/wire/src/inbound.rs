@@ -47,6 +47,13 @@ pub fn is_call(request: &Request<()>) -> bool {
     }
 }
 
+/// Whether a request is one in gRPC proper, which nobody can answer who has no trailers to send.
+pub fn is_grpc<B>(request: &Request<B>) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(ContentType::parse);
+    request.method() == Method::POST
+        && content_type.is_some_and(|content_type| content_type.form == Form::Grpc)
+}
+
 /// Reads the head of a request.
 ///
 /// # Errors

@@ -70,6 +70,8 @@ pub(crate) enum Over {
     Gone,
     /// The caller's deadline has passed.
     DeadlineExceeded,
+    /// The caller has all of the answer.
+    Answered,
 }
 
 /// One message.
@@ -116,6 +118,8 @@ pub(crate) enum Outgoing {
     HttpHead(Box<Response<()>>),
     /// The end of plain HTTP.
     HttpEnd,
+    /// The rest of plain HTTP will not come.
+    HttpCut,
 }
 
 impl Channel {
@@ -217,8 +221,8 @@ impl Channel {
         self.tell(waiting);
     }
 
-    /// Nobody waits for the answer any more. Whoever works for it is told. Does nothing once the handler has ended the
-    /// call, or the second time.
+    /// Nobody waits for the answer any more. Whoever still waits for the call is told; its worker is cancelled unless it
+    /// has ended the call. Does nothing the second time.
     pub(crate) fn be_over(&self, over: Over) {
         let mut state = self.lock();
         if state.over.is_some() {

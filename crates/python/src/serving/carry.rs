@@ -57,8 +57,12 @@ pub(super) async fn carry(
     let exchange = async {
         tokio::select! {
             biased;
-            // Errors mean that the caller is gone, which the drop of `caller` tells.
-            _gone = answering.pass_on(&channel) => {}
+            answered = answering.pass_on(&channel) => {
+                // Otherwise the caller is gone, which the drop of `caller` tells.
+                if answered.is_ok() {
+                    channel.be_over(Over::Answered);
+                }
+            }
             () = request => {}
         }
     };
@@ -69,7 +73,7 @@ pub(super) async fn carry(
     drop(caller);
 }
 
-/// The caller, who is gone when this is dropped; or has all of the answer.
+/// The caller, who is gone when this is dropped, unless the call was over before.
 struct Caller<'a>(&'a Channel);
 
 impl Drop for Caller<'_> {
