@@ -234,10 +234,11 @@ impl Channel {
         waiting.append(&mut state.on_writable);
         let worker = state.worker.take();
         drop(state);
-        self.tell(waiting);
+        // First, so that what waits ends by its cancellation, and not by the error that others get.
         if let Some(worker) = worker.filter(|_| !ended) {
             self.events.put(Event::Over(worker));
         }
+        self.tell(waiting);
     }
 
     /// Looks at the call again, on its I/O thread.

@@ -48,11 +48,10 @@ pub(super) async fn carry(
         front.events().put(Event::Started(Arc::clone(&channel)));
     }
     let caller = Caller(&channel);
-    let request = async {
-        if !has_ended {
-            receiving.pass_on(&channel).await;
+    let gone = async {
+        if has_ended || receiving.pass_on(&channel).await.is_ok() {
+            std::future::pending::<()>().await;
         }
-        std::future::pending::<()>().await;
     };
     let exchange = async {
         tokio::select! {
@@ -63,7 +62,7 @@ pub(super) async fn carry(
                     channel.be_over(Over::Answered);
                 }
             }
-            () = request => {}
+            () = gone => {}
         }
     };
     if within(deadline, exchange).await.is_none() {
