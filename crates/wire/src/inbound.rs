@@ -52,6 +52,13 @@ fn content_type(headers: &HeaderMap) -> Option<ContentType> {
     only(headers, &CONTENT_TYPE).ok().flatten().and_then(ContentType::parse)
 }
 
+/// Whether a request is one in gRPC proper, which nobody can answer who has no trailers to send.
+pub fn is_grpc<B>(request: &Request<B>) -> bool {
+    let content_type = content_type(request.headers());
+    request.method() == Method::POST
+        && content_type.is_some_and(|content_type| content_type.form == Form::Grpc)
+}
+
 /// Reads the head of a request.
 ///
 /// # Errors
