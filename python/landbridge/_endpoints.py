@@ -28,7 +28,7 @@ class Endpoint(Generic[REQ, RES]):
     """What is called."""
 
     function: Callable[..., Any]
-    """What answers it. One that is no `async def` runs on a thread."""
+    """What answers it. A plain function, or a plain generator for a stream of responses, runs on a thread."""
 
     @staticmethod
     def unary(

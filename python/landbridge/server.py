@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from landbridge._endpoints import Endpoint, EndpointSync
 from landbridge._offer import DEFAULT_COMPRESS_MIN_BYTES, DEFAULT_READ_MAX_BYTES, Offer
 from landbridge._operations.chain import around, hoisted
+from landbridge._operations.on_threads import awaitable
 from landbridge._operations.operation import Operation
 
 if TYPE_CHECKING:
@@ -143,9 +144,10 @@ class ConnectASGIApplication(_Servable, Generic[S]):
 
     def _operation(self, endpoint: Endpoint[Any, Any]) -> Operation:
         method = endpoint.method
+        function = awaitable(endpoint.function, method.stream_type)
         return Operation(
             method,
-            around(endpoint.function, self._interceptors, method.stream_type, sync=False),
+            around(function, self._interceptors, method.stream_type, sync=False),
             codecs=self._offer.codecs_for(method.input),
             compressions=self._offer.compressions,
             read_max_bytes=self._offer.read_max_bytes,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `server`, `settings` | the native server, as Python drives it |
 //! | `call` | one call on it, as its handler's side holds it |
+//! | `calling` | calls that Python makes |
 //! | `exchange` | one call under ASGI or WSGI, where Python moves the bytes |
 //! | `offered` | what an application offers |
 //! | `serving` | requests from `net`, routed, read and answered |
@@ -13,6 +14,7 @@
 //! The rules of the protocols are `landbridge-wire`'s. `python/landbridge/_core.pyi` says what Python sees.
 
 mod call;
+mod calling;
 mod content;
 mod errors;
 mod exchange;
@@ -84,6 +86,15 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<call::Call>()?;
     module.add_class::<exchange::Exchange>()?;
     module.add_class::<offered::Offered>()?;
+    module.add_class::<calling::Transport>()?;
+    module.add_class::<calling::Client>()?;
+    module.add_class::<calling::ClientMethod>()?;
+    module.add_class::<calling::ClientCall>()?;
+    module.add_class::<calling::Events>()?;
+    module.add_class::<calling::ClientExchange>()?;
+    module.add_function(wrap_pyfunction!(calling::before_fork, module)?)?;
+    module.add_function(wrap_pyfunction!(calling::after_fork_in_parent, module)?)?;
+    module.add_function(wrap_pyfunction!(calling::after_fork_in_child, module)?)?;
     module.add_class::<content::Compressed>()?;
     module.add_function(wrap_pyfunction!(content::compress, module)?)?;
     module.add_function(wrap_pyfunction!(content::decompress, module)?)?;

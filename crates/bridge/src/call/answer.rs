@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
+use landbridge_client::server_gone;
 use landbridge_net::{Frame, RecvBody, RecvError, Responder, SendBody};
 use landbridge_wire::output::Finish;
 use landbridge_wire::{End, Output, ResponseEvent, ResponseReader, ResponseWriter, RpcError};
 
-use super::failure::server_gone;
 use super::pace::Pace;
 use super::plan::{Exchange, Plan};
 use crate::proxy::{Record, ResponseHeaders};
