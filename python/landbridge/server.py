@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from landbridge._endpoints import Endpoint, EndpointSync
 from landbridge._offer import DEFAULT_COMPRESS_MIN_BYTES, DEFAULT_READ_MAX_BYTES, Offer
 from landbridge._operations.chain import around, hoisted
-from landbridge._operations.on_threads import awaitable
 from landbridge._operations.operation import Operation
 
 if TYPE_CHECKING:
@@ -143,6 +142,9 @@ class ConnectASGIApplication(_Servable, Generic[S]):
         }
 
     def _operation(self, endpoint: Endpoint[Any, Any]) -> Operation:
+        # Whoever imports a stub only to call a service needs no event loop for it.
+        from landbridge._operations.on_threads import awaitable  # noqa: PLC0415
+
         method = endpoint.method
         function = awaitable(endpoint.function, method.stream_type)
         return Operation(
