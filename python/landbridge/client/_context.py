@@ -81,5 +81,5 @@ class _Facts:
     def peer_certificates(self) -> tuple[list[bytes], Lines] | None:
         return None
 
-    def set_compression(self, name: str, /) -> None:
+    def set_compression(self, name: str | None, /) -> None:
         """The client decides it, not the call."""
