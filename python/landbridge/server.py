@@ -19,7 +19,7 @@ from landbridge._operations.on_threads import awaitable
 from landbridge._operations.operation import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from landbridge.codec import Codec
     from landbridge.compression import Compression
@@ -37,13 +37,32 @@ __all__ = [
 S = TypeVar("S")
 
 
-class ConnectASGIApplication(ABC, Generic[S]):
-    """A service whose methods run in an event loop."""
+class _Servable(ABC):
+    """What a server asks of any application."""
+
+    _desc: Callable[[], Any] | None
 
     @property
     @abstractmethod
     def path(self) -> str:
         """Where its methods are: `/package.Service`."""
+
+    @property
+    def _service_names(self) -> tuple[str, ...]:
+        """The full names of the services that it serves."""
+        return (self.path.removeprefix("/"),)
+
+    # Most need to know neither.
+
+    def _joined(self, applications: Sequence[_Servable]) -> None:  # noqa: B027
+        """Be told of all applications that a server is about to serve, this one among them."""
+
+    def _leaving(self) -> None:  # noqa: B027
+        """Be told that the server begins to stop."""
+
+
+class ConnectASGIApplication(_Servable, Generic[S]):
+    """A service whose methods run in an event loop."""
 
     def __init__(
         self,
@@ -144,13 +163,8 @@ class ConnectASGIApplication(ABC, Generic[S]):
         await serve(self, scope, receive, send)
 
 
-class ConnectWSGIApplication(ABC):
+class ConnectWSGIApplication(_Servable):
     """A service whose methods run on threads."""
-
-    @property
-    @abstractmethod
-    def path(self) -> str:
-        """Where its methods are: `/package.Service`."""
 
     def __init__(
         self,
