@@ -126,7 +126,9 @@ impl Pace {
 
     /// The whole request was received.
     pub(crate) fn request_ended(&self) {
-        self.received.store(self.now() + 1, Ordering::Relaxed);
+        // Once a call, and shown beside durations that are exact: the coarse clock could say more than all of them.
+        let took = u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.received.store(took + 1, Ordering::Relaxed);
     }
 
     /// How long the request took to arrive; none if it has not yet.

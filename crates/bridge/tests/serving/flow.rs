@@ -57,7 +57,7 @@ fn until_still(world: &World, name: &str) -> u64 {
 #[test]
 fn answers_that_nobody_takes_count_as_calls_in_flight() {
     let breakers = "circuit_breakers: { thresholds: [{ max_requests: 16 }] }".to_owned();
-    let world = World::start(File { cluster: breakers, action: "timeout: 0.1s".to_owned(), ..one_worker() });
+    let world = World::start(File { cluster: breakers, ..one_worker() });
     let mut config = EndpointConfig::new(world.address());
     config.settings.http2.stream_window = 100;
     let stubborn = Endpoint::new(config);
@@ -79,9 +79,6 @@ fn answers_that_nobody_takes_count_as_calls_in_flight() {
     }));
     assert_eq!((held.len(), refused), (16, 48));
     assert_eq!(world.stat("cluster.backend.upstream_rq_active_overflow"), 48);
-    // The server has answered in time; how long its caller takes is no matter of the route's timeout.
-    std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(world.stat("cluster.backend.upstream_rq_timeout"), 0);
     drop(held);
     world.until_stat("http.front.downstream_rq_active", 0);
     assert_eq!(world.call(grpc("/test.S/Echo", &[])).grpc_status(), "0");

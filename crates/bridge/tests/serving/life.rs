@@ -50,7 +50,7 @@ fn however_a_callers_stream_ends_the_servers_call_is_cancelled() {
             until(what, || world.served.stats.requests_active.value() == 0).await;
         });
     }
-    assert_eq!(world.stat("landbridge.calls.grpc.other.canceled"), 7);
+    world.until_stat("landbridge.calls.grpc.other.canceled", 7);
     assert_eq!(world.call(grpc("/test.S/Echo", &[])).grpc_status(), "0");
     assert_eq!(world.stat("cluster.backend.upstream_cx_total"), 1, "the server's connection was lost");
 }
@@ -229,7 +229,7 @@ fn a_server_that_is_killed_fails_the_calls_in_flight_and_no_other() {
     }));
     assert_eq!(answers, ["14"; 8]);
     assert_eq!(world.call(grpc("/test.S/Echo", &[])).grpc_status(), "0");
-    assert_eq!(world.stat("landbridge.calls.grpc.other.unavailable"), 8);
+    world.until_stat("landbridge.calls.grpc.other.unavailable", 8);
 }
 
 #[test]
