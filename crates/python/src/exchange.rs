@@ -67,8 +67,14 @@ impl Exchange {
         let service = service.service();
         let inbound::Accepted { call, reader, writer } = match inbound::accept(request, &service.offer) {
             Ok(accepted) => accepted,
+            Err(refusal) if trailers && refusal.protocol == Some(Protocol::Grpc) => {
+                return Ok(Self::with_answer(inbound::end_in_trailers(refusal.output)));
+            }
             Err(refusal) => return Ok(Self::with_answer(refusal.output)),
         };
+        if call.protocol == Protocol::Grpc && !trailers {
+            return Ok(Self::with_answer(inbound::no_trailers()));
+        }
         let mut reader = PlainReader::new(reader, &call, &service.offer);
         let mut writer = PlainWriter::new(writer, &call, &service.offer, service.compress_min_bytes);
         let response_encoding = writer.compression();
@@ -82,15 +88,14 @@ impl Exchange {
         } else if call.get && !idempotent {
             writer.get_is_not_allowed();
             Some("the method has side effects and cannot be called by GET: use POST".to_owned())
-        } else if call.protocol == Protocol::Grpc && !trailers {
-            let advice =
-                "use a server that sends trailers, such as landbridge serve, or the Connect protocol";
-            Some(format!("gRPC needs HTTP trailers, which this server does not send: {advice}"))
         } else {
             None
         };
         let mut out = Output::new();
         if let Some(message) = problem {
+            if call.protocol == Protocol::Grpc {
+                writer.flush(&mut out);
+            }
             writer.end(End::failed(RpcError::new(Code::Unimplemented, message)), &mut out);
             return Ok(Self::with_answer(out));
         }
@@ -279,6 +284,10 @@ impl Exchange {
         let Halves { writer: Some(writer), out, .. } = &mut *halves else { return };
         if let Some(headers) = headers {
             writer.head(headers);
+        }
+        if self.call.as_ref().is_some_and(|call| call.protocol == Protocol::Grpc) {
+            // An end in the head has to be the end of the stream too, which these servers put into a frame of its own.
+            writer.flush(out);
         }
         writer.end(end, out);
     }
