@@ -110,7 +110,7 @@ class Urls:
     urlpatterns = (django.urls.path("page", view),)
 
 
-django.conf.settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=Urls, SECRET_KEY="of a test")  # noqa: S106
+django.conf.settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=Urls, SECRET_KEY="of a test")
 _django_asgi: Any = django.core.asgi.get_asgi_application()
 _django_wsgi: Any = django.core.wsgi.get_wsgi_application()
 
