@@ -162,6 +162,10 @@ class Loop(Protocol):
         """A lock."""
         ...
 
+    async def turn(self) -> None:
+        """Let others have a turn."""
+        ...
+
     async def work(self, call: AsgiCall, handler: Coroutine[Any, Any, None], /) -> None:
         """Run the handler; the deadline and a caller who goes away cancel it."""
         ...
@@ -179,6 +183,7 @@ class AsgiCall:
         self._send = send
         self._head_sent = False
         self._new_event = loop.event
+        self.turn = loop.turn
         self._writing = loop.lock()
         # More of the request has come; more of it is wanted.
         self._arrived = loop.event()

@@ -16,6 +16,11 @@ event = asyncio.Event
 lock = asyncio.Lock
 
 
+async def turn() -> None:
+    """Let others have a turn."""
+    await asyncio.sleep(0)
+
+
 async def work(call: AsgiCall, handler: Coroutine[Any, Any, None], /) -> None:
     """Run the handler; the deadline and a caller who goes away cancel it."""
     task = asyncio.ensure_future(handler)

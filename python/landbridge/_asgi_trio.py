@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 event = trio.Event
 lock = trio.Lock
+turn = trio.lowlevel.checkpoint
 
 _LAST_WORDS = 1.0
 """Seconds that an answer which is cut by its deadline may take to leave."""
