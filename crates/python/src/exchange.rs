@@ -17,7 +17,7 @@ use crate::content::{self, Given, custom_name};
 use crate::errors::{self, GivenError};
 use crate::handoff::Content;
 use crate::offered::Offered;
-use crate::serving::Stream;
+use crate::serving::{Stream, too_late};
 use crate::{metadata, pending};
 
 /// One request and its answer. What comes in is pushed; what goes out is taken by `take_output`.
@@ -84,19 +84,21 @@ impl Exchange {
         }
         let problem = if stream.is_none() {
             writer.method_is_unknown();
-            Some(format!("there is no method {path} on this server"))
+            Some(unimplemented(format!("there is no method {path} on this server")))
         } else if call.get && !idempotent {
             writer.get_is_not_allowed();
-            Some("the method has side effects and cannot be called by GET: use POST".to_owned())
+            Some(unimplemented("the method has side effects and cannot be called by GET: use POST"))
+        } else if call.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            Some(too_late())
         } else {
             None
         };
         let mut out = Output::new();
-        if let Some(message) = problem {
+        if let Some(error) = problem {
             if call.protocol == Protocol::Grpc {
                 writer.flush(&mut out);
             }
-            writer.end(End::failed(RpcError::new(Code::Unimplemented, message)), &mut out);
+            writer.end(End::failed(error), &mut out);
             return Ok(Self::with_answer(out));
         }
         let deadline = call.timeout.and_then(|timeout| arrived.checked_add(timeout));
@@ -291,6 +293,10 @@ impl Exchange {
         }
         writer.end(end, out);
     }
+}
+
+fn unimplemented(message: impl Into<String>) -> RpcError {
+    RpcError::new(Code::Unimplemented, message)
 }
 
 fn request(
