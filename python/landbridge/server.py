@@ -12,10 +12,9 @@ from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from landbridge._endpoints import Endpoint, EndpointSync
+from landbridge._endpoints import Endpoint, EndpointSync, blocks
 from landbridge._offer import DEFAULT_COMPRESS_MIN_BYTES, DEFAULT_READ_MAX_BYTES, Offer
 from landbridge._operations.chain import around, hoisted
-from landbridge._operations.on_threads import awaitable
 from landbridge._operations.operation import Operation
 
 if TYPE_CHECKING:
@@ -144,7 +143,11 @@ class ConnectASGIApplication(_Servable, Generic[S]):
 
     def _operation(self, endpoint: Endpoint[Any, Any]) -> Operation:
         method = endpoint.method
-        function = awaitable(endpoint.function, method.stream_type)
+        function = endpoint.function
+        if blocks(endpoint):
+            from landbridge._operations.on_threads import awaitable  # noqa: PLC0415
+
+            function = awaitable(function, method.stream_type)
         return Operation(
             method,
             around(function, self._interceptors, method.stream_type, sync=False),
