@@ -6,6 +6,7 @@ import sys
 
 _USAGE = """\
 usage: landbridge serve MODULE:APPLICATION ...   serve applications in all three protocols
+       landbridge generate PROTO ...             make Python modules of .proto files
        landbridge bridge [OPTIONS]               translate in front of a server, as an Envoy file says
        landbridge --version
 
@@ -19,6 +20,10 @@ def main() -> int:
         from landbridge._serve.command import serve  # noqa: PLC0415
 
         return serve(sys.argv[2:])
+    if command == "generate":
+        from landbridge._generate.command import generate  # noqa: PLC0415
+
+        return generate(sys.argv[2:])
     if command == "bridge":
         from landbridge import _core  # noqa: PLC0415
 

@@ -15,6 +15,9 @@ __all__ = ["Endpoint", "EndpointSync"]
 
 REQ = TypeVar("REQ")
 RES = TypeVar("RES")
+# Of the functions that make endpoints, which belong to no one kind of endpoint.
+Q = TypeVar("Q")
+S = TypeVar("S")
 
 
 @dataclass(kw_only=True, frozen=True, slots=True)
@@ -25,37 +28,37 @@ class Endpoint(Generic[REQ, RES]):
     """What is called."""
 
     function: Callable[..., Any]
-    """What answers it. One that is no `async def` runs on a thread."""
+    """What answers it. A plain function, or a plain generator for a stream of responses, runs on a thread."""
 
     @staticmethod
     def unary(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[REQ, RequestContext[REQ, RES]], Awaitable[RES]],
-    ) -> Endpoint[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[Q, RequestContext[Q, S]], Awaitable[S]],
+    ) -> Endpoint[Q, S]:
         """One request, one response."""
         return Endpoint(method=method, function=function)
 
     @staticmethod
     def client_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[AsyncIterator[REQ], RequestContext[REQ, RES]], Awaitable[RES]],
-    ) -> Endpoint[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[AsyncIterator[Q], RequestContext[Q, S]], Awaitable[S]],
+    ) -> Endpoint[Q, S]:
         """A stream of requests, one response."""
         return Endpoint(method=method, function=function)
 
     @staticmethod
     def server_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[REQ, RequestContext[REQ, RES]], AsyncIterator[RES]],
-    ) -> Endpoint[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[Q, RequestContext[Q, S]], AsyncIterator[S]],
+    ) -> Endpoint[Q, S]:
         """One request, a stream of responses."""
         return Endpoint(method=method, function=function)
 
     @staticmethod
     def bidi_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[AsyncIterator[REQ], RequestContext[REQ, RES]], AsyncIterator[RES]],
-    ) -> Endpoint[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[AsyncIterator[Q], RequestContext[Q, S]], AsyncIterator[S]],
+    ) -> Endpoint[Q, S]:
         """A stream each way."""
         return Endpoint(method=method, function=function)
 
@@ -72,31 +75,31 @@ class EndpointSync(Generic[REQ, RES]):
 
     @staticmethod
     def unary(
-        method: MethodInfo[REQ, RES], function: Callable[[REQ, RequestContext[REQ, RES]], RES]
-    ) -> EndpointSync[REQ, RES]:
+        method: MethodInfo[Q, S], function: Callable[[Q, RequestContext[Q, S]], S]
+    ) -> EndpointSync[Q, S]:
         """One request, one response."""
         return EndpointSync(method=method, function=function)
 
     @staticmethod
     def client_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[Iterator[REQ], RequestContext[REQ, RES]], RES],
-    ) -> EndpointSync[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[Iterator[Q], RequestContext[Q, S]], S],
+    ) -> EndpointSync[Q, S]:
         """A stream of requests, one response."""
         return EndpointSync(method=method, function=function)
 
     @staticmethod
     def server_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[REQ, RequestContext[REQ, RES]], Iterator[RES]],
-    ) -> EndpointSync[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[Q, RequestContext[Q, S]], Iterator[S]],
+    ) -> EndpointSync[Q, S]:
         """One request, a stream of responses."""
         return EndpointSync(method=method, function=function)
 
     @staticmethod
     def bidi_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[Iterator[REQ], RequestContext[REQ, RES]], Iterator[RES]],
-    ) -> EndpointSync[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[Iterator[Q], RequestContext[Q, S]], Iterator[S]],
+    ) -> EndpointSync[Q, S]:
         """A stream each way."""
         return EndpointSync(method=method, function=function)

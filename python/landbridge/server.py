@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from landbridge._endpoints import Endpoint, EndpointSync
 from landbridge._offer import DEFAULT_COMPRESS_MIN_BYTES, DEFAULT_READ_MAX_BYTES, Offer
 from landbridge._operations.chain import around, hoisted
+from landbridge._operations.on_threads import awaitable
 from landbridge._operations.operation import Operation
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class ConnectASGIApplication(ABC, Generic[S]):
         codecs: Iterable[Codec[Any, Any]] | None = None,
         compress_min_bytes: int = DEFAULT_COMPRESS_MIN_BYTES,
         show_exceptions: bool = False,
+        desc: Callable[[], Any] | None = None,
     ) -> None:
         """Settle what is served.
 
@@ -70,6 +72,7 @@ class ConnectASGIApplication(ABC, Generic[S]):
             compress_min_bytes: Response messages below this many bytes are not compressed.
             show_exceptions: Whether callers see the text of exceptions that are no `ConnectError`. For
             development.
+            desc: Gives the descriptor of the service, for reflection. Generated code gives it.
         """
         self._service = service
         self._endpoints = endpoints
@@ -81,6 +84,7 @@ class ConnectASGIApplication(ABC, Generic[S]):
             compress_min_bytes=compress_min_bytes,
         )
         self._show_exceptions = show_exceptions
+        self._desc = desc
         self._resolved: dict[str, Operation] | None = None
 
     @property
@@ -121,9 +125,10 @@ class ConnectASGIApplication(ABC, Generic[S]):
 
     def _operation(self, endpoint: Endpoint[Any, Any]) -> Operation:
         method = endpoint.method
+        function = awaitable(endpoint.function, method.stream_type)
         return Operation(
             method,
-            around(endpoint.function, self._interceptors, method.stream_type, sync=False),
+            around(function, self._interceptors, method.stream_type, sync=False),
             codecs=self._offer.codecs_for(method.input),
             compressions=self._offer.compressions,
             read_max_bytes=self._offer.read_max_bytes,
@@ -157,8 +162,10 @@ class ConnectWSGIApplication(ABC):
         codecs: Iterable[Codec[Any, Any]] | None = None,
         compress_min_bytes: int = DEFAULT_COMPRESS_MIN_BYTES,
         show_exceptions: bool = False,
+        desc: Callable[[], Any] | None = None,
     ) -> None:
         """Settle what is served; the arguments are those of `ConnectASGIApplication`."""
+        self._desc = desc
         before, inner = hoisted(interceptors, sync=True)
         self._offer = Offer(
             codecs=codecs,

@@ -173,15 +173,11 @@ impl Exchange {
         }
     }
 
-    /// Chooses the compression of the response, before its head.
+    /// Chooses the compression of the response, before its head. Says whether the caller takes it.
     #[pyo3(signature = (name, /))]
-    fn set_compression(&self, name: &str) -> PyResult<()> {
-        let compression = Compression::from_name(name)
-            .ok_or_else(|| PyValueError::new_err(format!("{name:?} is no compression known here")))?;
-        if let Some(writer) = &mut self.halves().writer {
-            writer.set_compression(compression);
-        }
-        Ok(())
+    fn set_compression(&self, name: &str) -> PyResult<bool> {
+        let compression = content::known_compression(name)?;
+        Ok(self.halves().writer.as_mut().is_some_and(|writer| writer.set_compression(compression)))
     }
 
     /// Writes the head, where the protocol allows it before the first message.

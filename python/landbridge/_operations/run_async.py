@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 async def run(operation: Operation, call: Call, waits: AsyncWaits, ctx: RequestContext[Any, Any]) -> None:
     """Run the call to its end; it is ended exactly once, whatever happens.
 
-    Cancellation passes through. So does `KeyboardInterrupt`; nothing else does.
+    Cancellation passes through, and nothing else does: what a handler raises, `SystemExit` too, ends its call
+    and not the event loop.
     """
     before = Before(operation.before, ctx) if operation.before else None
     error: BaseException | None = None
@@ -45,30 +46,22 @@ def end(
     last: bytes | None,
     error: BaseException | None,
 ) -> None:
-    """End the call with its last message or its error. Raises what is not for the caller."""
+    """End the call with its last message or its error. Raises the error again where it is a cancellation."""
     try:
         if error is None:
             call.finish(last, head_lines(ctx), trailer_lines(ctx))
-        elif isinstance(error, Exception):
-            _fail(operation, call, ctx, error)
-        elif is_cancellation(error):
+        elif not isinstance(error, Exception) and is_cancellation(error):
             if not call.is_cancelled:
                 call.fail(("canceled", "the handler was cancelled", []))
             raise error
         else:
-            _fail(operation, call, ctx, error)
-            if isinstance(error, KeyboardInterrupt):
-                raise error
-    except ValueError as unsendable:
-        # A header that HTTP cannot carry.
+            call.fail(failure(operation, error), head_lines(ctx), trailer_lines(ctx))
+    except Exception as unsendable:
+        # A header that HTTP cannot carry, or a codec that gives something else than bytes.
         call.fail(failure(operation, unsendable))
     finally:
         if ctx._done_callbacks is not None:
             tell_done(ctx)
-
-
-def _fail(operation: Operation, call: Call, ctx: RequestContext[Any, Any], error: BaseException) -> None:
-    call.fail(failure(operation, error), head_lines(ctx), trailer_lines(ctx))
 
 
 def is_cancellation(error: BaseException) -> bool:
