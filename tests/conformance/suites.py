@@ -48,10 +48,12 @@ class Run:
     config: Path
     module: str
     arguments: Sequence[str] = ()
+    flags: Sequence[str] = ()
+    """For the interpreter."""
 
     def command(self, logs: Path) -> list[str | Path]:
         """Return the command line for the runner to start."""
-        return [sys.executable, "-m", self.module, *self.arguments, logs]
+        return [sys.executable, *self.flags, "-m", self.module, *self.arguments, logs]
 
 
 def _through_the_bridge(protocol: str, codec: str, config: str = "bridge-client.yaml") -> Run:
@@ -67,7 +69,8 @@ def _python_server(name: str, kind: str, config: str) -> Suite:
 
 
 def _python_client(name: str, kind: str) -> Suite:
-    run = Run(name, _CONFIG / "client.yaml", "tests.conformance.python_client", (kind,))
+    strict = ("-X", "dev", "-W", "error")
+    run = Run(name, _CONFIG / "client.yaml", "tests.conformance.python_client", (kind,), strict)
     return Suite(mode="client", runs=(run,))
 
 

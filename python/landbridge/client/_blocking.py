@@ -40,7 +40,7 @@ RES = TypeVar("RES")
 class ConnectClientSync:
     """Calls a server from threads, any number at once. Generated clients derive from it.
 
-    A call waits outside of Python's lock; signals such as Ctrl-C interrupt it, and `Cancellation` gives it up.
+    A call waits outside of Python's lock. Signals such as Ctrl-C interrupt it; a `Cancellation` gives it up.
     """
 
     def __init__(

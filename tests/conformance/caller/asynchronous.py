@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from connectrpc.conformance.v1 import config_pb2
 from landbridge.client import BidiStream, ConnectClient, ResponseMetadata
 from landbridge.errors import ConnectError
-from landbridge.method import StreamType
 
 from tests.conformance.caller.answers import Answer
 from tests.conformance.caller.cases import Case
@@ -14,33 +14,20 @@ from tests.conformance.caller.cases import Case
 
 async def call(client: ConnectClient, case: Case) -> Any:
     """Make one call, and say what came of it."""
-    make = {
-        StreamType.UNARY: _unary,
-        StreamType.CLIENT_STREAM: _client_stream,
-        StreamType.SERVER_STREAM: _server_stream,
-        StreamType.BIDI_STREAM: _bidi_stream,
-    }[case.method.stream_type]
+    make = _WAYS[case.stream_type]
     with ResponseMetadata() as metadata:
         answer = Answer(len(case.messages), metadata)
         try:
-            await make(client, case, answer)
+            await make(getattr(client, case.method), case, answer)
         except ConnectError as error:
             answer.failed(error)
     return answer.result()
 
 
-async def _unary(client: ConnectClient, case: Case, answer: Answer) -> None:
+async def _unary(method: Any, case: Case, answer: Answer) -> None:
     await asyncio.sleep(case.delay)
     [request] = case.messages
-    task = asyncio.ensure_future(
-        client.execute_unary(
-            request=request,
-            method=case.method,
-            headers=case.headers,
-            timeout_ms=case.timeout_ms,
-            use_get=case.use_get,
-        )
-    )
+    task = asyncio.ensure_future(method(request, **case.settings))
     answer.unsent = 0
     if case.cancel.after_close_send is not None:
         asyncio.get_running_loop().call_later(case.cancel.after_close_send, task.cancel)
@@ -51,12 +38,10 @@ async def _unary(client: ConnectClient, case: Case, answer: Answer) -> None:
         answer.given_up()
 
 
-async def _server_stream(client: ConnectClient, case: Case, answer: Answer) -> None:
+async def _server_stream(method: Any, case: Case, answer: Answer) -> None:
     await asyncio.sleep(case.delay)
     [request] = case.messages
-    async with client.execute_server_stream(
-        request=request, method=case.method, headers=case.headers, timeout_ms=case.timeout_ms
-    ) as stream:
+    async with method(request, **case.settings) as stream:
         answer.unsent = 0
         if case.cancel.after_close_send is not None:
             await asyncio.sleep(case.cancel.after_close_send)
@@ -67,19 +52,12 @@ async def _server_stream(client: ConnectClient, case: Case, answer: Answer) -> N
         answer.ended(await stream.response_headers(), stream.response_trailers)
 
 
-async def _client_stream(client: ConnectClient, case: Case, answer: Answer) -> None:
+async def _client_stream(method: Any, case: Case, answer: Answer) -> None:
     if not case.cancel.is_asked_for:
-        response = await client.execute_client_stream(
-            request=_messages(case, answer),
-            method=case.method,
-            headers=case.headers,
-            timeout_ms=case.timeout_ms,
-        )
+        response = await method(_messages(case, answer), **case.settings)
         answer.ended_with(response)
         return
-    async with client.execute_client_stream(
-        method=case.method, headers=case.headers, timeout_ms=case.timeout_ms
-    ) as stream:
+    async with method(**case.settings) as stream:
         async for message in _messages(case, answer):
             await stream.send(message)
         if case.cancel.before_close_send:
@@ -90,14 +68,9 @@ async def _client_stream(client: ConnectClient, case: Case, answer: Answer) -> N
         answer.ended_with(await stream.receive())
 
 
-async def _bidi_stream(client: ConnectClient, case: Case, answer: Answer) -> None:
+async def _bidi_stream(method: Any, case: Case, answer: Answer) -> None:
     one_by_one = case.is_full_duplex or case.cancel.is_asked_for
-    async with client.execute_bidi_stream(
-        request=None if one_by_one else _messages(case, answer),
-        method=case.method,
-        headers=case.headers,
-        timeout_ms=case.timeout_ms,
-    ) as stream:
+    async with method(None if one_by_one else _messages(case, answer), **case.settings) as stream:
         if one_by_one:
             await _send_one_by_one(stream, case, answer)
         async for response in stream:
@@ -128,3 +101,12 @@ async def _messages(case: Case, answer: Answer) -> AsyncIterator[Any]:
         await asyncio.sleep(case.delay)
         yield message
         answer.unsent -= 1
+
+
+_WAYS = {
+    config_pb2.STREAM_TYPE_UNARY: _unary,
+    config_pb2.STREAM_TYPE_CLIENT_STREAM: _client_stream,
+    config_pb2.STREAM_TYPE_SERVER_STREAM: _server_stream,
+    config_pb2.STREAM_TYPE_HALF_DUPLEX_BIDI_STREAM: _bidi_stream,
+    config_pb2.STREAM_TYPE_FULL_DUPLEX_BIDI_STREAM: _bidi_stream,
+}

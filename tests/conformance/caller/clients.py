@@ -1,6 +1,7 @@
 """The clients that make the calls."""
 
 import threading
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, Literal, TypeVar
 
 from connectrpc.conformance.v1 import config_pb2
@@ -37,7 +38,7 @@ C = TypeVar("C")
 class Clients(Generic[C]):
     """One client for all calls that are made alike, one transport for all that need the same."""
 
-    def __init__(self, kind: type[C]) -> None:
+    def __init__(self, kind: Callable[..., C]) -> None:
         self._kind = kind
         self._transports: dict[Any, Transport] = {}
         self._clients: dict[Any, C] = {}
@@ -65,6 +66,9 @@ class Clients(Generic[C]):
             if key not in self._clients:
                 self._clients[key] = self._client(request, self._transports[transport_key])
             return self._clients[key]
+
+    def __iter__(self) -> Iterator[C]:
+        return iter(self._clients.values())
 
     def _client(self, request: Any, transport: Transport) -> C:
         scheme = "https" if request.server_tls_cert else "http"
