@@ -21,7 +21,7 @@ const BETWEEN_SIGNALS: Duration = Duration::from_millis(50);
 ///
 /// Methods whose name ends in `_blocking` wait without the GIL, the others never wait. What fails a call raises
 /// `ConnectError`, with the headers and trailers that have come.
-#[pyclass(frozen, module = "landbridge._core")]
+#[pyclass(frozen, weakref, module = "landbridge._core")]
 #[derive(Debug)]
 pub(crate) struct ClientCall {
     outbound: Arc<Outbound>,
@@ -147,10 +147,7 @@ impl ClientCall {
 
     /// Says that no message follows. Does nothing where that was said, or the call is over.
     fn close_send(&self, py: Python<'_>) -> PyResult<()> {
-        let outbound = self.outbound(py)?;
-        if !outbound.is_half_closed() && !outbound.is_over() {
-            self.give(py, Outgoing::HalfClose)?;
-        }
+        let _nothing_to_close = self.outbound(py)?.give(Outgoing::HalfClose);
         Ok(())
     }
 

@@ -236,11 +236,6 @@ impl Outbound {
         Ok(room)
     }
 
-    /// Whether the request has ended.
-    pub(super) fn is_half_closed(&self) -> bool {
-        self.lock().half_closed
-    }
-
     /// Gives the call up: it is over at once, and what came and was not taken is let go of.
     pub(super) fn cancel(&self) {
         let mut state = self.lock();
