@@ -1,6 +1,7 @@
 //! The `landbridge` command, for the program and for the Python package.
 
 mod bridge;
+mod call;
 mod log;
 
 use std::ffi::OsString;
@@ -20,12 +21,15 @@ struct Arguments {
 enum Command {
     /// Translate between Connect, gRPC and gRPC-Web in front of a server, as an Envoy file says.
     Bridge(bridge::Arguments),
+    /// Call a method of a server with JSON, in any of the three protocols.
+    Call(Box<call::Arguments>),
 }
 
 /// Runs a command line, of which the first word is the program's name, to its end.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Arguments::try_parse_from(arguments) {
         Ok(Arguments { command: Command::Bridge(arguments) }) => bridge::run(arguments),
+        Ok(Arguments { command: Command::Call(arguments) }) => call::run(*arguments),
         Err(told) => {
             // Help and version are no errors, and are printed as they should be. There is nobody to tell otherwise.
             let _printed = told.print();
