@@ -52,9 +52,10 @@ pub(crate) async fn make(order: &Order, call: &CallOrder, screen: Screen) -> Res
         return Err(Failure::Given(format!("{} cannot be called by GET: {reason}", call.method)));
     }
 
-    let http = version(order, kind, known.answered_on.as_ref().map(|(_, http)| *http));
+    let speaks_grpc = matches!(&known.answered_on, Some(answered) if answered.protocol == Protocol::Grpc);
+    let http = version(order, kind, known.answered_on.as_ref().map(|answered| answered.http));
     let channel = match known.answered_on {
-        Some((channel, answered)) if answered == http => channel,
+        Some(answered) if answered.http == http => answered.channel,
         _ => dialer.channel(http),
     };
     let prefix = &order.server.address.target.prefix;
@@ -97,7 +98,16 @@ pub(crate) async fn make(order: &Order, call: &CallOrder, screen: Screen) -> Res
     };
     talk.printed().await?;
     screen.trailers(&end.trailers);
-    end.result.map_err(|error| Failure::rpc(&error, schema.as_ref()))
+    end.result.map_err(|error| {
+        let failure = Failure::rpc(&error, schema.as_ref());
+        if speaks_grpc && !talk.is_answered() && order.protocol != Protocol::Grpc {
+            failure.with_hint(
+                "the server's reflection answers in gRPC: --protocol grpc may be all that it speaks",
+            )
+        } else {
+            failure
+        }
+    })
 }
 
 fn find(schema: &Schema, name: &MethodName) -> Result<landbridge_schema::Method, Failure> {

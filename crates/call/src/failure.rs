@@ -18,6 +18,8 @@ pub(crate) enum Failure {
         message: String,
         /// Each its type, and what it says.
         details: Vec<(String, String)>,
+        /// What may help.
+        hint: Option<&'static str>,
     },
     /// Nobody reads our output any more.
     OutputClosed,
@@ -33,7 +35,14 @@ impl Failure {
     pub(crate) fn rpc(error: &RpcError, schema: Option<&Schema>) -> Self {
         let details = error.details.iter();
         let details = details.map(|detail| (detail.type_name().to_owned(), shown(detail, schema)));
-        Self::Rpc { code: error.code, message: error.message.clone(), details: details.collect() }
+        Self::Rpc { code: error.code, message: error.message.clone(), details: details.collect(), hint: None }
+    }
+
+    pub(crate) fn with_hint(mut self, text: &'static str) -> Self {
+        if let Self::Rpc { hint, .. } = &mut self {
+            *hint = Some(text);
+        }
+        self
     }
 
     pub(crate) fn status(&self) -> u8 {

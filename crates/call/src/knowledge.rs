@@ -22,10 +22,17 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Knowledge {
     /// The schema, or why there is none.
     pub(crate) schema: Result<Schema, Problem>,
-    /// The channel that the server's reflection has answered on, and its version of HTTP.
-    pub(crate) answered_on: Option<(Channel, UpstreamHttp)>,
+    /// How the server's reflection has answered.
+    pub(crate) answered_on: Option<Way>,
     /// The services that its reflection could not describe.
     pub(crate) failures: Vec<ServiceFailure>,
+}
+
+/// A way to speak to the server.
+pub(crate) struct Way {
+    pub(crate) protocol: Protocol,
+    pub(crate) http: UpstreamHttp,
+    pub(crate) channel: Channel,
 }
 
 impl Knowledge {
@@ -60,11 +67,9 @@ pub(crate) async fn gather(
         None => Wanted::All,
     };
     match tokio::time::timeout(TIMEOUT, ask(order, dialer, &wanted)).await {
-        Ok(Ok((loaded, channel, http))) => Ok(Knowledge {
-            schema: Ok(loaded.schema),
-            answered_on: Some((channel, http)),
-            failures: loaded.failures,
-        }),
+        Ok(Ok((loaded, way))) => {
+            Ok(Knowledge { schema: Ok(loaded.schema), answered_on: Some(way), failures: loaded.failures })
+        }
         Ok(Err(problem)) if order.schema.reflection == Reflection::Required => Err(problem.into_failure()),
         Ok(Err(problem)) => Ok(Knowledge::without_asking(Err(problem))),
         Err(_elapsed) => {
@@ -92,11 +97,7 @@ fn read_files(order: &Order) -> Result<Option<Schema>, Failure> {
 
 /// Asks in gRPC, which reflection is made for; then in the protocol of the call, for servers and proxies that speak
 /// nothing else.
-async fn ask(
-    order: &Order,
-    dialer: &Dialer<'_>,
-    wanted: &Wanted,
-) -> Result<(Loaded, Channel, UpstreamHttp), Problem> {
+async fn ask(order: &Order, dialer: &Dialer<'_>, wanted: &Wanted) -> Result<(Loaded, Way), Problem> {
     let own = (order.protocol, order.server.http.unwrap_or(UpstreamHttp::Auto));
     let grpc = (Protocol::Grpc, UpstreamHttp::Http2);
     let ways = match order.protocol {
@@ -114,7 +115,7 @@ async fn ask(
             headers: &order.headers,
         };
         match asker.load(wanted.clone()).await {
-            Ok(loaded) => return Ok((loaded, channel, http)),
+            Ok(loaded) => return Ok((loaded, Way { protocol, http, channel })),
             // What a server says of its reflection counts more than that it does not speak some protocol.
             Err(Problem::Call(_)) if matches!(problem, Some(Problem::Told(_))) => {}
             Err(other) => problem = Some(other),

@@ -84,12 +84,15 @@ impl Screen {
     pub(crate) fn failure(self, failure: &Failure) -> u8 {
         match failure {
             Failure::Given(text) | Failure::Unable(text) => self.warning(format_args!("{text}")),
-            Failure::Rpc { code, message, details } => {
+            Failure::Rpc { code, message, details, hint } => {
                 let mut text = format!("{code}: {}\n", printable(message));
                 for (name, content) in details {
                     let _written = writeln!(text, "  {}: {}", printable(name), printable(content));
                 }
                 say(&text);
+                if let Some(hint) = hint {
+                    self.warning(format_args!("{hint}"));
+                }
             }
             Failure::OutputClosed => {}
         }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -39,6 +40,7 @@ pub(crate) struct Talk {
     /// What ends the call from this side.
     failure: Mutex<Option<Failure>>,
     failed: Notify,
+    answered: AtomicBool,
 }
 
 impl Talk {
@@ -50,6 +52,7 @@ impl Talk {
             printing: Mutex::default(),
             failure: Mutex::default(),
             failed: Notify::new(),
+            answered: AtomicBool::new(false),
         }
     }
 
@@ -71,6 +74,11 @@ impl Talk {
     pub(crate) async fn printed(&self) -> Result<(), Failure> {
         poll_fn(|cx| self.poll_room(cx)).await;
         lock(&self.failure).take().map_or(Ok(()), Err)
+    }
+
+    /// Whether a response has started.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answered.load(Relaxed)
     }
 
     fn fail(&self, failure: Failure) {
@@ -110,6 +118,7 @@ impl Caller for Talk {
     }
 
     fn head(&self, head: Head) {
+        self.answered.store(true, Relaxed);
         self.screen.head(&head);
     }
 

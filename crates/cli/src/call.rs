@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueEnum};
@@ -11,6 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use landbridge_call::{Address, CallOrder, Data, Order, Reflection, SchemaSource, Server, Task};
 use landbridge_net::{CheckName, ClientTlsConfig, Identity, Pem, TrustedRoots, UpstreamHttp};
 use landbridge_wire::metadata::is_reserved;
+
+use crate::USAGE;
 
 #[derive(Args, Debug)]
 #[command(
@@ -156,17 +157,14 @@ enum Compression {
     Deflate,
 }
 
-/// Status of a command line that cannot be used, as clap's own.
-const USAGE: u8 = 2;
-
 /// Runs the command.
-pub(crate) fn run(arguments: Arguments) -> ExitCode {
+pub(crate) fn run(arguments: Arguments) -> u8 {
     match order(arguments) {
-        Ok(order) => ExitCode::from(landbridge_call::run(&order)),
+        Ok(order) => landbridge_call::run(&order),
         Err(problem) => {
             // Standard error may be closed; there is nobody else to tell.
             let _written = writeln!(std::io::stderr(), "landbridge call: {problem}");
-            ExitCode::from(USAGE)
+            USAGE
         }
     }
 }

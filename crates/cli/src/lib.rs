@@ -5,7 +5,6 @@ mod call;
 mod log;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -25,15 +24,18 @@ enum Command {
     Call(Box<call::Arguments>),
 }
 
-/// Runs a command line, of which the first word is the program's name, to its end.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// The exit status of a command line that cannot be used, as clap has it.
+const USAGE: u8 = 2;
+
+/// Runs a command line, of which the first word is the program's name, to its end. Gives the exit status.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match Arguments::try_parse_from(arguments) {
         Ok(Arguments { command: Command::Bridge(arguments) }) => bridge::run(arguments),
         Ok(Arguments { command: Command::Call(arguments) }) => call::run(*arguments),
         Err(told) => {
             // Help and version are no errors, and are printed as they should be. There is nobody to tell otherwise.
             let _printed = told.print();
-            ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2))
+            u8::try_from(told.exit_code()).unwrap_or(USAGE)
         }
     }
 }

@@ -27,7 +27,6 @@ mod serving;
 mod settings;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -44,12 +43,10 @@ fn plugin<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>>
     Ok(PyBytes::new(py, &response))
 }
 
-/// Runs the `landbridge bridge` command, and gives its exit status.
+/// Runs a command line of the program `landbridge`, and gives its exit status.
 #[pyfunction]
-fn bridge(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
-    let status = py.detach(|| landbridge_cli::run(arguments));
-    // An exit code tells only whether it is success.
-    u8::from(status != ExitCode::SUCCESS)
+fn run(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+    py.detach(|| landbridge_cli::run(arguments))
 }
 
 /// The module.
@@ -72,7 +69,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(content::compress, module)?)?;
     module.add_function(wrap_pyfunction!(content::decompress, module)?)?;
     module.add_function(wrap_pyfunction!(plugin, module)?)?;
-    module.add_function(wrap_pyfunction!(bridge, module)?)?;
+    module.add_function(wrap_pyfunction!(run, module)?)?;
     module.add("PENDING", pending::init(module.py())?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     Ok(())
