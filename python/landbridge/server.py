@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from landbridge._endpoints import Endpoint, EndpointSync
+from landbridge._endpoints import Endpoint, EndpointSync, blocks
 from landbridge._offer import DEFAULT_COMPRESS_MIN_BYTES, DEFAULT_READ_MAX_BYTES, Offer
 from landbridge._operations.chain import around, hoisted
 from landbridge._operations.operation import Operation
@@ -146,7 +146,11 @@ class ConnectASGIApplication(_Servable, Generic[S]):
         from landbridge._operations.on_threads import awaitable  # noqa: PLC0415
 
         method = endpoint.method
-        function = awaitable(endpoint.function, method.stream_type)
+        function = endpoint.function
+        if blocks(endpoint):
+            from landbridge._operations.on_threads import awaitable  # noqa: PLC0415
+
+            function = awaitable(function, method.stream_type)
         return Operation(
             method,
             around(function, self._interceptors, method.stream_type, sync=False),

@@ -7,6 +7,7 @@ import asyncio
 from benchecho.echo_connect import EchoClient
 from benchecho.echo_pb2 import FloodRequest, Message
 from connectrpc.protocol import ProtocolType
+from pyqwest import Client, HTTPTransport, HTTPVersion
 
 from landbridge_bench.callers.measuring import FLOOD, SMALL, arguments, measure
 
@@ -15,7 +16,10 @@ async def main() -> None:
     """Call."""
     port, what, _, _ = arguments()
     async with EchoClient(
-        f"http://127.0.0.1:{port}", protocol=ProtocolType.GRPC, send_compression=None
+        f"http://127.0.0.1:{port}",
+        protocol=ProtocolType.GRPC,
+        send_compression=None,
+        http_client=Client(transport=HTTPTransport(http_version=HTTPVersion.HTTP2)),
     ) as client:
 
         async def unary() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchecho.echo_connect import EchoClientSync
 from benchecho.echo_pb2 import FloodRequest, Message
 from connectrpc.protocol import ProtocolType
+from pyqwest import HTTPVersion, SyncClient, SyncHTTPTransport
 
 from landbridge_bench.callers.measuring import FLOOD, SMALL, arguments, measure_sync
 
@@ -13,7 +14,10 @@ def main() -> None:
     """Call."""
     port, what, _, _ = arguments()
     with EchoClientSync(
-        f"http://127.0.0.1:{port}", protocol=ProtocolType.GRPC, send_compression=None
+        f"http://127.0.0.1:{port}",
+        protocol=ProtocolType.GRPC,
+        send_compression=None,
+        http_client=SyncClient(transport=SyncHTTPTransport(http_version=HTTPVersion.HTTP2)),
     ) as client:
 
         def unary() -> None:
