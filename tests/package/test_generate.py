@@ -408,7 +408,8 @@ def test_a_folder_stands_for_all_files_in_it_and_is_where_imports_are_looked_for
         copy = tmp_path / "protos" / file
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text((PROTOS / file).read_text())
-    for number, source in enumerate(("protos", tmp_path / "protos", "../protos")):
+    sources: list[str | Path] = ["protos", tmp_path / "protos", "../protos"]
+    for number, source in enumerate(sources):
         done = generate(source, "--out", f"out{number}", cwd=tmp_path / "protos" if number == 2 else tmp_path)
         assert (done.returncode, done.stderr) == (0, ""), source
     expected = ["shapes/kinds_connect.py", "shapes/kinds_pb2.py", "shapes/legacy_pb2.py"]
@@ -418,15 +419,14 @@ def test_a_folder_stands_for_all_files_in_it_and_is_where_imports_are_looked_for
 
 def test_files_are_found_however_their_folder_is_said(tmp_path: Path) -> None:
     name = "unpackaged.proto"
-    for number, (file, include) in enumerate(
-        [
-            (name, PROTOS),
-            (PROTOS / name, PROTOS),
-            (PROTOS / name, "."),
-            (name, "."),
-            (f"../protos/{name}", "../protos"),
-        ]
-    ):
+    said: list[tuple[str | Path, str | Path]] = [
+        (name, PROTOS),
+        (PROTOS / name, PROTOS),
+        (PROTOS / name, "."),
+        (name, "."),
+        (f"../protos/{name}", "../protos"),
+    ]
+    for number, (file, include) in enumerate(said):
         folder = generated(tmp_path / str(number), file, "-I", include)
         assert list(modules_in(folder)) == ["unpackaged_connect.py", "unpackaged_pb2.py"]
 
