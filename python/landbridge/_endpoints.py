@@ -19,6 +19,9 @@ __all__ = ["Endpoint", "EndpointSync"]
 
 REQ = TypeVar("REQ")
 RES = TypeVar("RES")
+# Of the functions that make endpoints, which belong to no one kind of endpoint.
+Q = TypeVar("Q")
+S = TypeVar("S")
 
 
 @dataclass(kw_only=True, frozen=True, slots=True)
@@ -33,33 +36,33 @@ class Endpoint(Generic[REQ, RES]):
 
     @staticmethod
     def unary(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[REQ, RequestContext[REQ, RES]], Awaitable[RES]],
-    ) -> Endpoint[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[Q, RequestContext[Q, S]], Awaitable[S]],
+    ) -> Endpoint[Q, S]:
         """One request, one response."""
         return Endpoint(method=method, function=function)
 
     @staticmethod
     def client_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[AsyncIterator[REQ], RequestContext[REQ, RES]], Awaitable[RES]],
-    ) -> Endpoint[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[AsyncIterator[Q], RequestContext[Q, S]], Awaitable[S]],
+    ) -> Endpoint[Q, S]:
         """A stream of requests, one response."""
         return Endpoint(method=method, function=function)
 
     @staticmethod
     def server_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[REQ, RequestContext[REQ, RES]], AsyncIterator[RES]],
-    ) -> Endpoint[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[Q, RequestContext[Q, S]], AsyncIterator[S]],
+    ) -> Endpoint[Q, S]:
         """One request, a stream of responses."""
         return Endpoint(method=method, function=function)
 
     @staticmethod
     def bidi_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[AsyncIterator[REQ], RequestContext[REQ, RES]], AsyncIterator[RES]],
-    ) -> Endpoint[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[AsyncIterator[Q], RequestContext[Q, S]], AsyncIterator[S]],
+    ) -> Endpoint[Q, S]:
         """A stream each way."""
         return Endpoint(method=method, function=function)
 
@@ -76,32 +79,32 @@ class EndpointSync(Generic[REQ, RES]):
 
     @staticmethod
     def unary(
-        method: MethodInfo[REQ, RES], function: Callable[[REQ, RequestContext[REQ, RES]], RES]
-    ) -> EndpointSync[REQ, RES]:
+        method: MethodInfo[Q, S], function: Callable[[Q, RequestContext[Q, S]], S]
+    ) -> EndpointSync[Q, S]:
         """One request, one response."""
         return EndpointSync(method=method, function=function)
 
     @staticmethod
     def client_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[Iterator[REQ], RequestContext[REQ, RES]], RES],
-    ) -> EndpointSync[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[Iterator[Q], RequestContext[Q, S]], S],
+    ) -> EndpointSync[Q, S]:
         """A stream of requests, one response."""
         return EndpointSync(method=method, function=function)
 
     @staticmethod
     def server_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[REQ, RequestContext[REQ, RES]], Iterator[RES]],
-    ) -> EndpointSync[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[Q, RequestContext[Q, S]], Iterator[S]],
+    ) -> EndpointSync[Q, S]:
         """One request, a stream of responses."""
         return EndpointSync(method=method, function=function)
 
     @staticmethod
     def bidi_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[Iterator[REQ], RequestContext[REQ, RES]], Iterator[RES]],
-    ) -> EndpointSync[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[Iterator[Q], RequestContext[Q, S]], Iterator[S]],
+    ) -> EndpointSync[Q, S]:
         """A stream each way."""
         return EndpointSync(method=method, function=function)
 

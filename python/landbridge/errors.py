@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
+from landbridge._headers import Headers
 from landbridge.code import Code
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ class ConnectError(Exception):
         self._code = code
         self._message = message
         self._details = [given if isinstance(given, ErrorDetail) else ErrorDetail(given) for given in details]
+        self._headers: list[tuple[str, str]] = []
+        self._trailers: list[tuple[str, str]] = []
 
     @property
     def code(self) -> Code:
@@ -140,6 +143,16 @@ class ConnectError(Exception):
         """Messages that say more, for programs."""
         return self._details
 
+    @property
+    def headers(self) -> Headers:
+        """The headers of the response that a client got this error by; empty where none have come."""
+        return Headers(self._headers)
+
+    @property
+    def trailers(self) -> Headers:
+        """The trailers of that response."""
+        return Headers(self._trailers)
+
     def __str__(self) -> str:
         return self._message
 
@@ -148,12 +161,21 @@ class ConnectError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         details = [(detail.type_name, detail.message_bytes) for detail in self._details]
-        return _received, (self._code.value, self._message, details)
+        return _received, (self._code.value, self._message, details, self._headers, self._trailers)
 
 
-def _received(code: str, message: str, details: list[tuple[str, bytes]]) -> ConnectError:
+def _received(
+    code: str,
+    message: str,
+    details: list[tuple[str, bytes]],
+    headers: list[tuple[str, str]],
+    trailers: list[tuple[str, str]],
+) -> ConnectError:
     """The error as it came over the wire."""
-    return ConnectError(Code(code), message, [ErrorDetail._of(name, data) for name, data in details])
+    error = ConnectError(Code(code), message, [ErrorDetail._of(name, data) for name, data in details])
+    error._headers = headers
+    error._trailers = trailers
+    return error
 
 
 def _given(error: ConnectError) -> tuple[str, str, list[tuple[str, bytes]]]:

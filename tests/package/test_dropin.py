@@ -21,6 +21,7 @@ from tests.running.processes import ProcessEndedError, running
 from tests.running.python_server import running_python_server
 
 WRITTEN = Path(__file__).parent / "dropin" / "service.py"
+CALLER = WRITTEN.with_name("caller.py")
 
 APPLICATIONS = ("application", "application_sync", "written", "written_sync")
 
@@ -214,6 +215,32 @@ def test_an_exception_gives_nothing_away_any_more(here: dict[str, str]) -> None:
         assert "what nobody is told" not in answer.text
 
 
+def seen(program: Path, stubs: str, address: str) -> dict[str, Any]:
+    """What the calling program has seen of a server."""
+    done = subprocess.run(
+        [sys.executable, str(program), address],
+        env={"PYTHONPATH": f"{ROOT / 'python'}:{stubs}", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def test_a_calling_program_sees_the_same_with_other_imports(
+    there: str, here: dict[str, str], tmp_path: Path
+) -> None:
+    moved = tmp_path / "caller.py"
+    moved.write_text(CALLER.read_text().replace("connectrpc", "landbridge"))
+    before = seen(CALLER, str(STUBS), there)
+    assert set(before) > {"say", "metadata", "count", "sum", "fail 5", "watched", "say sync", "fail sync"}
+    for address in (there, here["async"]):
+        assert seen(moved, str(OWN_STUBS), address) == before
+
+
 def test_only_the_name_of_the_package_is_changed() -> None:
-    assert WRITTEN.is_relative_to(ROOT)
-    assert "landbridge" not in WRITTEN.read_text()
+    for written in (WRITTEN, CALLER):
+        assert written.is_relative_to(ROOT)
+        assert "landbridge" not in written.read_text()

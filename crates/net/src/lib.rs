@@ -52,4 +52,6 @@ pub use tls::{
     ALPN_H2, ALPN_HTTP1, CertificateName, CheckName, ClientCertificates, ClientTls, ClientTlsConfig,
     Identity, Pem, ServerTls, ServerTlsConfig, TlsError, TlsInfo, TlsVersions, TrustedRoots,
 };
-pub use upstream::{ConnectError, Endpoint, EndpointConfig, EndpointStatus, OpenError, ResponseFuture};
+pub use upstream::{
+    ConnectError, Endpoint, EndpointConfig, EndpointStatus, OpenError, ResponseFuture, Tunnel,
+};

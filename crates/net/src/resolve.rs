@@ -3,9 +3,10 @@
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::address::Address;
 
@@ -84,10 +85,14 @@ impl Lookup for SystemLookup {
     }
 }
 
+/// The time between two look-ups at least, however often they are asked for.
+const SOONEST: Duration = Duration::from_secs(1);
+
 /// Keeps a name's addresses current until it is dropped.
 #[derive(Debug)]
 pub struct Resolver {
     known: watch::Receiver<Resolution>,
+    wanted: Arc<Notify>,
     task: Option<tokio::task::AbortHandle>,
 }
 
@@ -96,11 +101,18 @@ impl Resolver {
     pub fn start(target: HostPort, settings: ResolveSettings, lookup: impl Lookup) -> Self {
         if let Some(address) = target.literal() {
             let known = Resolution { addresses: vec![address], failure: None, lookups: 0 };
-            return Self { known: watch::channel(known).1, task: None };
+            return Self { known: watch::channel(known).1, wanted: Arc::default(), task: None };
         }
         let (sender, known) = watch::channel(Resolution::default());
-        let task = tokio::spawn(keep_current(target, settings, lookup, sender)).abort_handle();
-        Self { known, task: Some(task) }
+        let wanted = Arc::new(Notify::new());
+        let keeping = keep_current(target, settings, lookup, sender, Arc::clone(&wanted));
+        let task = tokio::spawn(keeping).abort_handle();
+        Self { known, wanted, task: Some(task) }
+    }
+
+    /// Looks up again before it is time, but no sooner than a second after the last time.
+    pub fn refresh(&self) {
+        self.wanted.notify_one();
     }
 
     /// What is known, and a way to wait for that to change. It changes only when addresses or failure do, and with the
@@ -123,11 +135,22 @@ async fn keep_current(
     settings: ResolveSettings,
     lookup: impl Lookup,
     sender: watch::Sender<Resolution>,
+    wanted: Arc<Notify>,
 ) {
     let mut interval = tokio::time::interval(settings.refresh);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut last = None;
     loop {
-        interval.tick().await;
+        tokio::select! {
+            _time = interval.tick() => {}
+            () = wanted.notified() => {
+                if let Some(last) = last {
+                    tokio::time::sleep_until(last + SOONEST).await;
+                }
+                interval.reset();
+            }
+        }
+        last = Some(tokio::time::Instant::now());
         let asked = lookup.lookup(&target.host, target.port);
         let answer = match tokio::time::timeout(settings.timeout, asked).await {
             Ok(Ok(addresses)) if addresses.is_empty() => Err(format!("{} has no addresses", target.host)),

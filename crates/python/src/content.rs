@@ -1,13 +1,12 @@
 //! Messages, to Python and back.
 
 use bytes::Bytes;
+use landbridge_wire::plain::Content;
 use landbridge_wire::{Compression, RpcError};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
-
-use crate::handoff::Content;
 
 /// Up to this size, in bytes, a copy is cheaper than sharing what Python owns.
 const COPIED: usize = 32 << 10;

@@ -9,24 +9,39 @@ use pyo3::types::PyBytes;
 
 use crate::handoff::Over;
 
-/// `landbridge.errors._received(code, message, details)`, which makes the exception to raise.
+/// `landbridge.errors._received(code, message, details, headers, trailers)`, which makes the exception to raise.
 static RECEIVED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// The `ConnectError` that says this.
 pub(crate) fn raised(py: Python<'_>, error: &RpcError) -> PyErr {
-    match received(py, error) {
+    raised_with(py, error, Vec::new(), Vec::new())
+}
+
+/// The same, with the headers and trailers of the response that it came by.
+pub(crate) fn raised_with(
+    py: Python<'_>,
+    error: &RpcError,
+    headers: Vec<(String, String)>,
+    trailers: Vec<(String, String)>,
+) -> PyErr {
+    match received(py, error, headers, trailers) {
         Ok(exception) => PyErr::from_value(exception),
         Err(problem) => problem,
     }
 }
 
-fn received<'py>(py: Python<'py>, error: &RpcError) -> PyResult<Bound<'py, PyAny>> {
+fn received<'py>(
+    py: Python<'py>,
+    error: &RpcError,
+    headers: Vec<(String, String)>,
+    trailers: Vec<(String, String)>,
+) -> PyResult<Bound<'py, PyAny>> {
     let make = RECEIVED.get_or_try_init(py, || -> PyResult<Py<PyAny>> {
         Ok(py.import("landbridge.errors")?.getattr("_received")?.unbind())
     })?;
     let details: Vec<(&str, Bound<'_, PyBytes>)> =
         error.details.iter().map(|detail| (detail.type_name(), PyBytes::new(py, &detail.value))).collect();
-    make.bind(py).call1((error.code.name(), &error.message, details))
+    make.bind(py).call1((error.code.name(), &error.message, details, headers, trailers))
 }
 
 /// What a handler is told that goes on with a call that is over.

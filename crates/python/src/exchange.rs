@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use landbridge_wire::output::Finish;
-use landbridge_wire::plain::{PlainEvent, PlainReader, PlainWriter};
+use landbridge_wire::plain::{Content, PlainEvent, PlainReader, PlainWriter};
 use landbridge_wire::{Call, Code, Compression, End, Output, Protocol, RpcError, inbound};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -15,7 +15,6 @@ use pyo3::types::PyBytes;
 use crate::call::{Lines, lines};
 use crate::content::{self, Given, custom_name};
 use crate::errors::{self, GivenError};
-use crate::handoff::Content;
 use crate::offered::Offered;
 use crate::serving::{Stream, too_late};
 use crate::{metadata, pending};
@@ -172,10 +171,7 @@ impl Exchange {
         let Some(reader) = &mut halves.reader else { return Ok(py.None()) };
         match reader.event() {
             Ok(None) => Ok(pending::get(py)),
-            Ok(Some(PlainEvent::Message(message))) => content::to_python(py, &Content::Plain(message)),
-            Ok(Some(PlainEvent::Compressed(message))) => {
-                content::to_python(py, &Content::Compressed(message))
-            }
+            Ok(Some(PlainEvent::Message(message))) => content::to_python(py, &message),
             Ok(Some(PlainEvent::HalfClose)) => {
                 halves.reader = None;
                 Ok(py.None())

@@ -35,7 +35,7 @@ pub(crate) struct GivenMethod {
 #[derive(Debug)]
 pub(crate) struct Server {
     front: Front,
-    events: Arc<LoopQueue>,
+    events: Arc<LoopQueue<Event>>,
     threads: Arc<ThreadQueue>,
     server: Arc<landbridge_net::Server>,
     listening: ListenSettings,

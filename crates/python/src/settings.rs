@@ -52,13 +52,13 @@ impl TryFrom<Settings> for ServerSettings {
     }
 }
 
-fn seconds(name: &str, value: f64) -> PyResult<Duration> {
+pub(crate) fn seconds(name: &str, value: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(value).map_err(|_| {
         PyValueError::new_err(format!("{name} is {value}: it must be a time in seconds, 0 or more"))
     })
 }
 
-fn maybe(name: &str, value: Option<f64>) -> PyResult<Option<Duration>> {
+pub(crate) fn maybe(name: &str, value: Option<f64>) -> PyResult<Option<Duration>> {
     value.map(|value| seconds(name, value)).transpose()
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Tls {
 
 /// Text in PEM, or the path of a file with it.
 #[derive(Debug, FromPyObject)]
-enum PemSource {
+pub(crate) enum PemSource {
     Text(Vec<u8>),
     File(std::path::PathBuf),
 }

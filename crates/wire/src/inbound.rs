@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use crate::call::{Call, End, Limits, Offer, ResponseHead, Shape};
 use crate::compression::{Accepted as AcceptedCompressions, Compression};
@@ -11,7 +11,7 @@ use crate::connect::{self, GetError};
 use crate::envelope::{Envelope, EnvelopeReader, compressed_by_nothing, too_large};
 use crate::grpc_web::{TextDecoder, encode_text, write_trailers};
 use crate::message::{Chunks, Message};
-use crate::metadata::{keep_metadata, normalize};
+use crate::metadata::{keep_metadata, normalize, only};
 use crate::output::{Finish, Output};
 use crate::protocol::{ContentType, Form, Protocol, accept_post};
 use crate::{Code, Codec, RpcError, grpc};
@@ -41,15 +41,20 @@ pub struct Refusal {
 /// Whether a request looks like a call in any of the protocols: by its content-type, or its query for GET.
 pub fn is_call(request: &Request<()>) -> bool {
     match *request.method() {
-        Method::POST => request.headers().get(CONTENT_TYPE).and_then(ContentType::parse).is_some(),
+        Method::POST => content_type(request.headers()).is_some(),
         Method::GET => request.uri().query().is_some_and(connect::is_get_call),
         _ => false,
     }
 }
 
+/// What the head says that the body is; none if it says it twice, which two readers could read differently.
+fn content_type(headers: &HeaderMap) -> Option<ContentType> {
+    only(headers, &CONTENT_TYPE).ok().flatten().and_then(ContentType::parse)
+}
+
 /// Whether a request is one in gRPC proper, which nobody can answer who has no trailers to send.
 pub fn is_grpc<B>(request: &Request<B>) -> bool {
-    let content_type = request.headers().get(CONTENT_TYPE).and_then(ContentType::parse);
+    let content_type = content_type(request.headers());
     request.method() == Method::POST
         && content_type.is_some_and(|content_type| content_type.form == Form::Grpc)
 }
@@ -75,15 +80,14 @@ pub fn accept(request: Request<()>, offer: &Offer) -> Result<Accepted, Box<Refus
 
 fn read_post(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, Box<Refusal>> {
     let limits = offer.limits();
-    let content_type = head.headers.get(CONTENT_TYPE).and_then(ContentType::parse);
-    let served = match content_type {
+    let served = match content_type(&head.headers) {
         Some(ContentType { form, codec: Some(codec) }) if offer.codecs().contains(&codec) => {
             Some((form, codec))
         }
         _ => None,
     };
     let Some((form, codec)) = served else {
-        let value = head.headers.get(CONTENT_TYPE);
+        let value: Vec<_> = head.headers.get_all(CONTENT_TYPE).iter().collect();
         let message = format!("the content-type {value:?} belongs to no protocol and codec served here");
         return Err(refuse_type(offer, message));
     };
@@ -165,7 +169,7 @@ fn new_call(head: &http::request::Parts, form: Form, codec: Codec) -> Call {
         encoding: Compression::Identity,
         accepts: AcceptedCompressions::NONE,
         get: false,
-        metadata: http::HeaderMap::new(),
+        metadata: HeaderMap::new(),
     }
 }
 

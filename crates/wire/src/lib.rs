@@ -13,7 +13,7 @@
 //! * [`outbound::open`] prepares the same call in a chosen protocol.
 //! * The readers take bytes split anywhere and give whole [`Message`]s; the writers take messages and give bytes,
 //!   without copying a message whose form the other side takes as it is.
-//! * [`plain`] wraps the inbound half for servers that want messages without compression.
+//! * [`plain`] wraps both halves for servers and clients that want messages without compression.
 //!
 //! Each protocol lives in a folder of its own: `connect`, `grpc`, `grpc_web`. What they share is beside them.
 

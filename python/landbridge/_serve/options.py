@@ -15,6 +15,8 @@ class Options:
 
     applications: list[str] = field(default_factory=list)
     fallback: str | None = None
+    health: bool = False
+    reflection: bool = False
     host: str = "127.0.0.1"
     port: int = 8080
     uds: str | None = None
@@ -44,6 +46,8 @@ def read(arguments: list[str]) -> Options:
     add = parser.add_argument
     add("applications", nargs="+", metavar="MODULE:APPLICATION", help="what is served")
     add("--fallback", metavar="MODULE:APP", help="an ASGI application for everything that is no call")
+    add("--health", action="store_true", help="answer gRPC's health checks, too")
+    add("--reflection", action="store_true", help="tell clients the schemas (gRPC server reflection), too")
     add("--host", default=Options.host, help="name or address to listen on (%(default)s)")
     add("--port", type=_port, default=Options.port, help="port to listen on, 0 for any (%(default)s)")
     add("--uds", metavar="PATH", help="a Unix socket to listen on instead")

@@ -14,10 +14,11 @@ from landbridge.server import ConnectASGIApplication, ConnectWSGIApplication
 from landbridge.serving import Server, TlsConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from landbridge._serve.options import Options
+    from landbridge.serving import Application
 
 logger = logging.getLogger("landbridge")
 
@@ -64,6 +65,7 @@ def _server(options: Options) -> Server:
     fallback = None if options.fallback is None else load(options.fallback, options.app_dir)
     return Server(
         *(_application(name, options) for name in options.applications),
+        *_own_applications(options),
         host=options.host,
         port=options.port,
         uds=options.uds,
@@ -83,6 +85,18 @@ def _application(name: str, options: Options) -> ConnectASGIApplication[Any] | C
         advice = "give an application that was generated, or --fallback for other ASGI applications"
         raise LoadError(f"{name} is a {kind}, which is no application of landbridge: {advice}")
     return found
+
+
+def _own_applications(options: Options) -> Iterator[Application]:
+    """Those that landbridge brings and the command line asks for."""
+    if options.health:
+        from landbridge.health import HealthService  # noqa: PLC0415
+
+        yield HealthService()
+    if options.reflection:
+        from landbridge.reflection import ReflectionService  # noqa: PLC0415
+
+        yield ReflectionService()
 
 
 async def _serve(server: Server, options: Options) -> int:

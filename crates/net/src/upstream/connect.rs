@@ -66,10 +66,14 @@ async fn connect_untimed(
     config: &EndpointConfig,
     meter: std::sync::Arc<Meter>,
 ) -> Result<(Transport, HttpVersion), ConnectError> {
-    let socket = connect_socket(config).await.map_err(|problem| ConnectError::Socket {
+    let failed = |problem: io::Error| ConnectError::Socket {
         address: config.address.clone(),
         problem: problem.to_string(),
-    })?;
+    };
+    let mut socket = connect_socket(config).await.map_err(failed)?;
+    if let Some(tunnel) = &config.tunnel {
+        tunnel.open(&mut socket).await.map_err(failed)?;
+    }
     let Some(tls) = &config.tls else {
         let http = match config.settings.http {
             UpstreamHttp::Http2 => HttpVersion::Http2,

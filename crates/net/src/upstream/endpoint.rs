@@ -15,6 +15,7 @@ use crate::tls::ClientTls;
 use crate::upstream::connect::ConnectError;
 use crate::upstream::pool::{Placed, Pool};
 use crate::upstream::response::ResponseFuture;
+use crate::upstream::tunnel::Tunnel;
 
 /// What an endpoint is.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct EndpointConfig {
     pub settings: EndpointSettings,
     /// What has happened so far; one for several endpoints adds them up.
     pub stats: Arc<UpstreamStats>,
+    /// Where the proxy at the address is asked to connect to; without it, the address is the upstream itself.
+    pub tunnel: Option<Tunnel>,
 }
 
 impl EndpointConfig {
@@ -41,6 +44,7 @@ impl EndpointConfig {
             tls: None,
             settings: EndpointSettings::default(),
             stats: Arc::default(),
+            tunnel: None,
         }
     }
 }

@@ -4,19 +4,20 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use http::{HeaderMap, Response};
+use landbridge_wire::plain::Content;
 use landbridge_wire::{Compression, End, RpcError};
 use pyo3::{Py, PyAny};
 
-use super::loop_queue::{Event, LoopQueue};
+use super::event::Event;
+use super::loop_queue::LoopQueue;
 use super::woken::Woken;
 use crate::serving::Facts;
 
 /// Bytes that wait in one direction of one call before whoever puts in has to wait; each message counts for
 /// [`MESSAGE_COST`] more than it holds.
-const HIGH_WATER: usize = 64 << 10;
+pub(crate) const HIGH_WATER: usize = 64 << 10;
 /// What a message costs besides its bytes.
 const MESSAGE_COST: usize = 64;
 
@@ -30,7 +31,7 @@ pub(crate) struct Channel {
     /// For handlers that block.
     changed: Condvar,
     carrier: AtomicWaker,
-    events: Arc<LoopQueue>,
+    events: Arc<LoopQueue<Event>>,
     woken: Arc<Woken>,
 }
 
@@ -74,19 +75,9 @@ pub(crate) enum Over {
     Answered,
 }
 
-/// One message.
-#[derive(Clone, Debug)]
-pub(crate) enum Content {
-    Plain(Bytes),
-    /// Under a compression that the application does itself.
-    Compressed(Bytes),
-}
-
-impl Content {
-    fn cost(&self) -> usize {
-        let (Self::Plain(bytes) | Self::Compressed(bytes)) = self;
-        bytes.len() + MESSAGE_COST
-    }
+/// What a message counts for while it waits.
+pub(crate) fn cost(message: &Content) -> usize {
+    message.len() + MESSAGE_COST
 }
 
 /// What Python takes in.
@@ -123,7 +114,7 @@ pub(crate) enum Outgoing {
 }
 
 impl Channel {
-    pub(crate) fn new(facts: Facts, events: Arc<LoopQueue>, woken: Arc<Woken>) -> Arc<Self> {
+    pub(crate) fn new(facts: Facts, events: Arc<LoopQueue<Event>>, woken: Arc<Woken>) -> Arc<Self> {
         Arc::new(Self {
             facts,
             state: Mutex::new(State {
@@ -163,7 +154,7 @@ impl Channel {
     /// A message has come. Call [`poll_room`](Self::poll_room) before the next.
     pub(crate) fn deliver(&self, message: Content) {
         let mut state = self.lock();
-        state.received_bytes += message.cost();
+        state.received_bytes += cost(&message);
         state.received.push_back(message);
         let waiting = std::mem::take(&mut state.on_readable);
         drop(state);
@@ -240,11 +231,6 @@ impl Channel {
         }
         self.tell(waiting);
     }
-
-    /// Looks at the call again, on its I/O thread.
-    pub(crate) fn wake_carrier(&self) {
-        self.carrier.wake();
-    }
 }
 
 /// Python's end. To be called with the GIL, except where said.
@@ -255,7 +241,7 @@ impl Channel {
         let (received, has_room_again) = next(&mut state);
         drop(state);
         if has_room_again {
-            self.woken.put(Arc::clone(self));
+            self.woken.put(&self.carrier);
         }
         received
     }
@@ -268,7 +254,7 @@ impl Channel {
             if !matches!(received, Received::Pending) {
                 drop(state);
                 if has_room_again {
-                    self.woken.put(Arc::clone(self));
+                    self.woken.put(&self.carrier);
                 }
                 return received;
             }
@@ -301,14 +287,14 @@ impl Channel {
         let told = !state.outgoing.is_empty();
         for outgoing in all {
             if let Outgoing::Message(message) = &outgoing {
-                state.outgoing_bytes += message.cost();
+                state.outgoing_bytes += cost(message);
             }
             state.outgoing.push(outgoing);
         }
         let room = state.outgoing_bytes < HIGH_WATER;
         drop(state);
         if !told {
-            self.woken.put(Arc::clone(self));
+            self.woken.put(&self.carrier);
         }
         Ok(room)
     }
@@ -376,7 +362,7 @@ fn next(state: &mut State) -> (Received, bool) {
     }
     if let Some(message) = state.received.pop_front() {
         let before = state.received_bytes;
-        state.received_bytes = before.saturating_sub(message.cost());
+        state.received_bytes = before.saturating_sub(cost(&message));
         let has_room_again = before >= HIGH_WATER && state.received_bytes < HIGH_WATER;
         return (Received::Message(message), has_room_again);
     }

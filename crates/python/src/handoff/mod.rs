@@ -11,12 +11,14 @@
 //! was told, and one wake-up however many calls are ready.
 
 mod channel;
+mod event;
 mod loop_queue;
 mod thread_queue;
 mod wakeup;
 mod woken;
 
-pub(crate) use channel::{Channel, Content, Flow, Outgoing, Over, Received};
-pub(crate) use loop_queue::{Event, LoopQueue};
+pub(crate) use channel::{Channel, Flow, HIGH_WATER, Outgoing, Over, Received, cost};
+pub(crate) use event::Event;
+pub(crate) use loop_queue::LoopQueue;
 pub(crate) use thread_queue::{Full, ThreadQueue};
 pub(crate) use woken::Woken;

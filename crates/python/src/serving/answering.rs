@@ -6,10 +6,10 @@ use bytes::BytesMut;
 use http::Response;
 use landbridge_net::{Responder, SendBody};
 use landbridge_wire::output::Finish;
-use landbridge_wire::plain::PlainWriter;
+use landbridge_wire::plain::{Content, PlainWriter};
 use landbridge_wire::{Chunks, Code, End, Output, RpcError};
 
-use crate::handoff::{Channel, Content, Outgoing};
+use crate::handoff::{Channel, Outgoing};
 
 /// Small pieces are sent as one, up to this size, in bytes: one write is cheaper than several.
 const SEND_TOGETHER: usize = 16 << 10;

@@ -17,7 +17,7 @@ use super::facts::{Facts, Kind, authority};
 use super::plain_http;
 use super::receiving::Receiving;
 use super::routes::{Routes, Service};
-use crate::handoff::{Channel, LoopQueue, ThreadQueue, Woken};
+use crate::handoff::{Channel, Event, LoopQueue, ThreadQueue, Woken};
 
 /// Limits on all calls together.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ struct Shared {
     limits: Limits,
     /// Whether there is an application for what is no call.
     has_fallback: bool,
-    events: Arc<LoopQueue>,
+    events: Arc<LoopQueue<Event>>,
     threads: Arc<ThreadQueue>,
     in_flight: AtomicUsize,
 }
@@ -51,7 +51,7 @@ impl Front {
         routes: Routes,
         limits: Limits,
         has_fallback: bool,
-        events: Arc<LoopQueue>,
+        events: Arc<LoopQueue<Event>>,
         threads: Arc<ThreadQueue>,
     ) -> Self {
         let unknown =
@@ -70,7 +70,7 @@ impl Front {
         &self.woken
     }
 
-    pub(super) fn events(&self) -> &LoopQueue {
+    pub(super) fn events(&self) -> &LoopQueue<Event> {
         &self.shared.events
     }
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use landbridge_net::{Frame, RecvBody, Responder, SendBody};
+use landbridge_wire::plain::Content;
 
 use super::facts::{Facts, Kind, authority};
 use super::front::Front;
-use crate::handoff::{Channel, Content, Event, Flow, Outgoing, Over};
+use crate::handoff::{Channel, Event, Flow, Outgoing, Over};
 
 /// Answers a request that nothing here knows.
 pub(super) fn not_found(responder: Responder) {

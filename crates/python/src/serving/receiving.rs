@@ -3,11 +3,11 @@
 use std::future::poll_fn;
 
 use landbridge_net::{Frame, RecvBody, RecvError};
-use landbridge_wire::plain::{PlainEvent, PlainReader};
+use landbridge_wire::plain::{Content, PlainEvent, PlainReader};
 use landbridge_wire::{Code, RpcError};
 
 use super::answering::CallerGone;
-use crate::handoff::{Channel, Content, Flow};
+use crate::handoff::{Channel, Flow};
 
 /// Reads a request's messages.
 #[derive(Debug)]
@@ -62,14 +62,17 @@ impl Receiving {
     async fn next(&mut self) -> Result<Option<Content>, Broken> {
         loop {
             match self.reader.event()? {
-                Some(PlainEvent::Message(message)) => return Ok(Some(Content::Plain(message))),
-                Some(PlainEvent::Compressed(message)) => return Ok(Some(Content::Compressed(message))),
+                Some(PlainEvent::Message(message)) => return Ok(Some(message)),
                 Some(PlainEvent::HalfClose) => return Ok(None),
                 None => {}
             }
             match self.body.frame().await {
                 Some(Ok(Frame::Data(data))) => self.reader.push(data)?,
                 Some(Ok(Frame::Trailers(_))) => {}
+                Some(Err(RecvError::Protocol(problem))) => {
+                    let message = format!("the request broke HTTP: {problem}");
+                    return Err(RpcError::new(Code::InvalidArgument, message).into());
+                }
                 Some(Err(error)) => return Err(Broken::Off(error)),
                 None => self.reader.end()?,
             }

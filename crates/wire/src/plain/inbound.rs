@@ -1,15 +1,13 @@
-//! The inbound half for servers whose handlers know nothing of compression: plain messages in and out.
-//!
-//! What decides is here: requests are decompressed within the limit while it is done, responses get the compression
-//! that the caller wants most of those on offer. Compressions that an application does itself pass by name.
+//! The inbound half for servers.
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 
+use super::{Content, packed};
 use crate::call::{Call, End, Offer, ResponseHead};
-use crate::compression::{Accepted, compress, decompress};
+use crate::compression::Accepted;
 use crate::inbound::{RequestEvent, RequestReader, ResponseWriter};
-use crate::message::{Message, Payload};
+use crate::message::Message;
 use crate::metadata::keep_metadata;
 use crate::output::Output;
 use crate::{Code, Compression, RpcError};
@@ -26,9 +24,7 @@ pub struct PlainReader {
 #[derive(Debug, PartialEq, Eq)]
 pub enum PlainEvent {
     /// One message.
-    Message(Bytes),
-    /// One message under a compression that the application does itself: the request's.
-    Compressed(Bytes),
+    Message(Content),
     /// The caller has sent its last message; comes once, after all of them.
     HalfClose,
 }
@@ -69,20 +65,12 @@ impl PlainReader {
         Ok(match self.reader.event()? {
             None => None,
             Some(RequestEvent::HalfClose) => Some(PlainEvent::HalfClose),
-            Some(RequestEvent::Message(message)) => Some(self.plain(message)?),
+            Some(RequestEvent::Message(message)) => {
+                let fault = Code::InvalidArgument;
+                let content = Content::received(message, self.encoding, self.max_message_bytes, fault)?;
+                Some(PlainEvent::Message(content))
+            }
         })
-    }
-
-    fn plain(&self, message: Message) -> Result<PlainEvent, RpcError> {
-        if !message.compressed {
-            return Ok(PlainEvent::Message(message.payload.to_bytes()));
-        }
-        if !self.encoding.is_ours() {
-            return Ok(PlainEvent::Compressed(message.payload.to_bytes()));
-        }
-        decompress(&message.payload, self.encoding, self.max_message_bytes)
-            .map(PlainEvent::Message)
-            .map_err(|error| error.into_rpc(Code::InvalidArgument))
     }
 }
 
@@ -149,16 +137,8 @@ impl PlainWriter {
     /// # Errors
     /// As [`ResponseWriter::message`].
     pub fn message(&mut self, message: Bytes, out: &mut Output<Response<()>>) -> Result<(), RpcError> {
-        let as_it_is = self.compression.is_identity()
-            || !self.compression.is_ours()
-            || message.len() < self.compress_min_bytes;
-        if as_it_is {
-            return self.send(Message::plain(message), out);
-        }
-        let payload = compress(&Payload::from(message), self.compression).map_err(|error| {
-            RpcError::new(Code::Internal, format!("a message could not be compressed: {error}"))
-        })?;
-        self.send(Message { payload: payload.into(), compressed: true }, out)
+        let message = packed(message, self.compression, self.compress_min_bytes)?;
+        self.send(message, out)
     }
 
     /// Sends a message that the application has put under its own [`compression`](Self::compression).

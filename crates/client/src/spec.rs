@@ -1,0 +1,163 @@
+//! What a call is, and who makes it.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use landbridge_wire::plain::Content;
+use landbridge_wire::{Accepted, Codec, Compression, Limits, Protocol, Shape, outbound};
+
+use crate::policy::Policy;
+
+/// How all calls of one client are made.
+#[derive(Clone, Debug)]
+pub struct Style {
+    /// What the server speaks.
+    pub protocol: Protocol,
+    /// How messages are serialized.
+    pub codec: Codec,
+    /// The compression of requests.
+    pub encoding: Compression,
+    /// The compressions offered for responses, the most wanted first.
+    pub accepts: Accepted,
+    /// Request messages below this many bytes are not compressed.
+    pub compress_min_bytes: usize,
+    /// What responses are held to.
+    pub limits: Limits,
+    /// The value of `user-agent` where the caller gives none.
+    pub user_agent: http::HeaderValue,
+}
+
+impl Style {
+    /// How a call of such a method is made to a server, of which it may take so long.
+    pub fn target(
+        &self,
+        kind: Kind,
+        scheme: &Scheme,
+        authority: &Authority,
+        timeout: Option<Duration>,
+        get: bool,
+    ) -> outbound::Target {
+        let unary = kind.sends_one() && kind.gets_one();
+        outbound::Target {
+            protocol: self.protocol,
+            shape: if unary { Shape::Unary } else { Shape::Stream },
+            codec: self.codec,
+            scheme: scheme.clone(),
+            authority: authority.clone(),
+            timeout,
+            encoding: self.encoding,
+            accepts: self.accepts,
+            get,
+            limits: self.limits,
+        }
+    }
+}
+
+/// How many messages flow each way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One request, one response.
+    Unary,
+    /// A stream of requests, one response.
+    ClientStream,
+    /// One request, a stream of responses.
+    ServerStream,
+    /// A stream each way.
+    Bidi,
+}
+
+impl Kind {
+    /// By number: 0 unary, 1 client stream, 2 server stream, 3 bidi.
+    pub fn from_number(number: u8) -> Self {
+        match number {
+            0 => Self::Unary,
+            1 => Self::ClientStream,
+            2 => Self::ServerStream,
+            _ => Self::Bidi,
+        }
+    }
+
+    /// Whether there is exactly one request message.
+    pub fn sends_one(self) -> bool {
+        matches!(self, Self::Unary | Self::ServerStream)
+    }
+
+    /// Whether there is exactly one response message.
+    pub fn gets_one(self) -> bool {
+        matches!(self, Self::Unary | Self::ClientStream)
+    }
+}
+
+/// One method of a server.
+#[derive(Clone, Debug)]
+pub struct Method {
+    /// `/package.Service/Method`, after the target's prefix.
+    pub path: PathAndQuery,
+    /// How many messages flow.
+    pub kind: Kind,
+    /// Whether calling it twice leaves things as calling it once (RFC 9110 section 9.2.2), as its schema says.
+    pub idempotent: bool,
+    /// When a call of it is tried again, and how long it may take.
+    pub policy: Policy,
+}
+
+/// One call.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// What is called.
+    pub method: Arc<Method>,
+    /// How.
+    pub style: Arc<Style>,
+    /// The caller's own headers; those that belong to HTTP or a protocol are left out.
+    pub metadata: HeaderMap,
+    /// How long the call may take in all.
+    pub timeout: Option<Duration>,
+    /// Whether to call by GET (Connect, unary), where the message is short enough for a URL.
+    pub get: bool,
+    /// Whether to wait for a server that cannot be reached, up to the deadline; else the call fails at once.
+    pub wait_for_ready: bool,
+}
+
+/// The head of a response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The HTTP status.
+    pub status: u16,
+    /// The server's own headers.
+    pub metadata: HeaderMap,
+    /// The compression of those messages that are compressed.
+    pub encoding: Compression,
+}
+
+/// What a caller gives to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outgoing {
+    /// A message.
+    Message(Content),
+    /// No message follows.
+    HalfClose,
+}
+
+/// Who makes a call: gives its request and takes its response. Its methods never wait.
+pub trait Caller: Send + Sync {
+    /// Everything that is to be sent now, and how much that counts; to be reported by [`sent`](Self::sent).
+    fn poll_outgoing(&self, cx: &mut Context<'_>) -> Poll<(Vec<Outgoing>, usize)>;
+
+    /// So much has left, and makes room for more.
+    fn sent(&self, counted: usize);
+
+    /// An attempt is made, with this head.
+    fn request(&self, _head: &http::Request<()>) {}
+
+    /// The response has started. Comes at most once, and before any message.
+    fn head(&self, head: Head);
+
+    /// Ready when another message may be delivered.
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// A message has come.
+    fn message(&self, message: Content);
+}

@@ -1,0 +1,216 @@
+//! A call, as its Python caller holds it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use landbridge_client::{Head, Outgoing};
+use landbridge_wire::{End, RpcError};
+use pyo3::exceptions::PyEOFError;
+use pyo3::prelude::*;
+
+use super::io_thread::{IoThread, generation};
+use super::outbound::{Outbound, Received, Refused, What};
+use crate::call::{Lines, wake};
+use crate::content::{self, Given, custom_name};
+use crate::{errors, metadata, pending};
+
+/// How long a thread waits before it looks whether a signal has come.
+const BETWEEN_SIGNALS: Duration = Duration::from_millis(50);
+
+/// One call. Dropped before it is over, it is cancelled.
+///
+/// Methods whose name ends in `_blocking` wait without the GIL, the others never wait. What fails a call raises
+/// `ConnectError`, with the headers and trailers that have come.
+#[pyclass(frozen, weakref, module = "landbridge._core")]
+#[derive(Debug)]
+pub(crate) struct ClientCall {
+    outbound: Arc<Outbound>,
+    /// Held so that the thread goes on for as long as it has a call.
+    _thread: Arc<IoThread>,
+    generation: u64,
+}
+
+impl ClientCall {
+    pub(super) fn new(outbound: Arc<Outbound>, thread: Arc<IoThread>) -> Self {
+        Self { outbound, _thread: thread, generation: generation() }
+    }
+
+    /// A call does not cross a fork: its thread and its connection are the parent's.
+    fn outbound(&self, py: Python<'_>) -> PyResult<&Outbound> {
+        if self.generation == generation() {
+            return Ok(&self.outbound);
+        }
+        let message = "the call was made before this process was forked, and belongs to its parent";
+        Err(errors::raised(py, &RpcError::new(landbridge_wire::Code::Unavailable, message)))
+    }
+
+    fn received(&self, py: Python<'_>, received: Received) -> PyResult<Py<PyAny>> {
+        match received {
+            Received::Message(message) => content::to_python(py, &message),
+            Received::Ended => self.succeeded(py).map(|()| py.None()),
+            Received::Pending => Ok(pending::get(py)),
+        }
+    }
+
+    fn succeeded(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(end) = self.outbound.failure() else { return Ok(()) };
+        let headers = self.outbound.with_head(|head| owned(&head.metadata)).unwrap_or_default();
+        raise_end(py, end, headers)
+    }
+
+    fn wait(&self, py: Python<'_>, what: What) -> PyResult<()> {
+        let outbound = self.outbound(py)?;
+        while !py.detach(|| outbound.wait(what, BETWEEN_SIGNALS)) {
+            py.check_signals()?;
+        }
+        Ok(())
+    }
+
+    fn when(&self, py: Python<'_>, what: What, future: Py<PyAny>) -> PyResult<()> {
+        match self.outbound(py)?.when(what, future) {
+            Some(future) => wake(py, &future),
+            None => Ok(()),
+        }
+    }
+
+    fn give(&self, py: Python<'_>, outgoing: Outgoing) -> PyResult<bool> {
+        match self.outbound(py)?.give(outgoing) {
+            Ok(room) => Ok(room),
+            Err(Refused::Over) => {
+                self.succeeded(py)?;
+                Err(PyEOFError::new_err("the server has ended the call and takes no more messages"))
+            }
+            Err(Refused::HalfClosed) => Err(PyEOFError::new_err("the request was ended and takes no more messages")),
+        }
+    }
+}
+
+#[pymethods]
+impl ClientCall {
+    /// The next message; none after the last; `PENDING` where it has not come.
+    fn receive(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let received = self.outbound(py)?.receive();
+        self.received(py, received)
+    }
+
+    /// The next message; none after the last.
+    fn receive_blocking(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let outbound = self.outbound(py)?;
+        loop {
+            match outbound.receive() {
+                Received::Pending => self.wait(py, What::Message)?,
+                received => return self.received(py, received),
+            }
+        }
+    }
+
+    /// Sets the result of `future` when `receive` has something to say.
+    fn when_readable(&self, py: Python<'_>, future: Py<PyAny>) -> PyResult<()> {
+        self.when(py, What::Message, future)
+    }
+
+    /// The one message of a response that is over, which has exactly one.
+    fn answer(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let outbound = self.outbound(py)?;
+        // A failure counts, whatever came before it.
+        self.succeeded(py)?;
+        let received = outbound.receive();
+        self.received(py, received)
+    }
+
+    /// As `answer`, and waits for it.
+    fn answer_blocking(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.wait(py, What::End)?;
+        self.answer(py)
+    }
+
+    /// Sets the result of `future` when the call is over.
+    fn when_ended(&self, py: Python<'_>, future: Py<PyAny>) -> PyResult<()> {
+        self.when(py, What::End, future)
+    }
+
+    /// Sends a message. Says whether there is room for more.
+    #[pyo3(signature = (message, /))]
+    fn send(&self, py: Python<'_>, message: Given<'_>) -> PyResult<bool> {
+        self.give(py, Outgoing::Message(message.into()))
+    }
+
+    /// Sets the result of `future` when there is room for more.
+    fn when_writable(&self, py: Python<'_>, future: Py<PyAny>) -> PyResult<()> {
+        self.when(py, What::Room, future)
+    }
+
+    /// Waits until there is room for more.
+    fn wait_for_room_blocking(&self, py: Python<'_>) -> PyResult<()> {
+        self.wait(py, What::Room)
+    }
+
+    /// Says that no message follows. Does nothing where that was said, or the call is over.
+    fn close_send(&self, py: Python<'_>) -> PyResult<()> {
+        let _nothing_to_close = self.outbound(py)?.give(Outgoing::HalfClose);
+        Ok(())
+    }
+
+    /// The HTTP status and headers of the response, once they have come.
+    fn head(&self, py: Python<'_>) -> PyResult<Option<(u16, Lines)>> {
+        Ok(self.outbound(py)?.with_head(|head| (head.status, owned(&head.metadata))))
+    }
+
+    /// Sets the result of `future` when `head` has something, or the call is over.
+    fn when_head(&self, py: Python<'_>, future: Py<PyAny>) -> PyResult<()> {
+        self.when(py, What::Head, future)
+    }
+
+    /// Waits until `head` has something, or the call is over.
+    fn wait_for_head_blocking(&self, py: Python<'_>) -> PyResult<()> {
+        self.wait(py, What::Head)
+    }
+
+    /// The trailers, once the call is over.
+    fn trailers(&self, py: Python<'_>) -> PyResult<Option<Lines>> {
+        Ok(self.outbound(py)?.with_end(|end| owned(&end.trailers)))
+    }
+
+    /// Raises what the call has failed with, if it has.
+    fn check(&self, py: Python<'_>) -> PyResult<()> {
+        self.outbound(py)?;
+        self.succeeded(py)
+    }
+
+    /// Whether the call is over.
+    #[getter]
+    fn is_over(&self) -> bool {
+        self.generation != generation() || self.outbound.is_over()
+    }
+
+    /// The name of the compression of response messages, where the application does that itself.
+    #[getter]
+    fn response_encoding(&self) -> Option<&'static str> {
+        self.outbound.with_head(|head: &Head| custom_name(head.encoding)).flatten()
+    }
+
+    /// Gives the call up. Does nothing where it is over.
+    fn cancel(&self) {
+        if self.generation == generation() {
+            self.outbound.cancel();
+        }
+    }
+}
+
+impl Drop for ClientCall {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// Raises what a call has failed with, if it has.
+pub(super) fn raise_end(py: Python<'_>, end: End, headers: Lines) -> PyResult<()> {
+    match end.result {
+        Ok(()) => Ok(()),
+        Err(error) => Err(errors::raised_with(py, &error, headers, owned(&end.trailers))),
+    }
+}
+
+pub(super) fn owned(headers: &http::HeaderMap) -> Lines {
+    metadata::to_python(headers).into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

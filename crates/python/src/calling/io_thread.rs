@@ -1,0 +1,174 @@
+//! The thread that makes the calls of this process.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use landbridge_client::{Channel, Spec, carry};
+use pyo3::prelude::*;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::outbound::Outbound;
+use crate::handoff::Woken;
+
+/// The one of this process, if there is one.
+static RUNNING: Mutex<Weak<IoThread>> = Mutex::new(Weak::new());
+
+/// Grows with every fork, in the child: threads, and so everything that they serve, stay with the parent.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+
+/// Which of the processes that came of each other by fork this is.
+pub(super) fn generation() -> u64 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// A thread with a runtime. It ends when nobody holds it any more.
+#[derive(Debug)]
+pub(super) struct IoThread {
+    orders: UnboundedSender<Order>,
+    runtime: Handle,
+    woken: Arc<Woken>,
+    /// Set while the process forks.
+    resume: Mutex<Option<SyncSender<()>>>,
+}
+
+/// What the thread is told.
+enum Order {
+    Call(Start),
+    /// Stands still until there is something to receive, so that nothing is half done in memory that a fork copies.
+    Pause {
+        paused: SyncSender<()>,
+        resume: Receiver<()>,
+    },
+}
+
+/// A call to be made.
+pub(super) struct Start {
+    pub(super) channel: Channel,
+    pub(super) spec: Spec,
+    pub(super) outbound: Arc<Outbound>,
+}
+
+impl IoThread {
+    /// The one that runs, or a new one.
+    ///
+    /// # Errors
+    /// The system has no descriptors or threads left.
+    pub(super) fn get() -> io::Result<Arc<Self>> {
+        let mut running = lock(&RUNNING);
+        if let Some(thread) = running.upgrade() {
+            return Ok(thread);
+        }
+        let thread = Arc::new(Self::start()?);
+        *running = Arc::downgrade(&thread);
+        Ok(thread)
+    }
+
+    fn start() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().thread_name("landbridge-dns").build()?;
+        let (orders, given) = unbounded_channel();
+        let woken = Arc::<Woken>::default();
+        let handle = runtime.handle().clone();
+        let hand_out = Arc::clone(&woken);
+        std::thread::Builder::new().name("landbridge-calls".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::spawn(async move { hand_out.hand_out().await });
+                serve(given).await;
+            });
+            // Look-ups of names cannot be broken off; nobody waits for them.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { orders, runtime: handle, woken, resume: Mutex::new(None) })
+    }
+
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    pub(super) fn woken(&self) -> &Arc<Woken> {
+        &self.woken
+    }
+
+    pub(super) fn make(&self, start: Start) {
+        // It runs for as long as there is a sender.
+        let _runs = self.orders.send(Order::Call(start));
+    }
+
+    fn pause(&self) {
+        let (paused, has_paused) = sync_channel(1);
+        let (go, resume) = sync_channel(1);
+        *lock(&self.resume) = Some(go);
+        if self.orders.send(Order::Pause { paused, resume }).is_ok() {
+            let _paused = has_paused.recv();
+        }
+    }
+
+    fn go_on(&self) {
+        if let Some(go) = lock(&self.resume).take() {
+            let _goes_on = go.send(());
+        }
+    }
+}
+
+/// Follows orders until nobody can give any.
+async fn serve(mut given: UnboundedReceiver<Order>) {
+    const AT_ONCE: usize = 256;
+    let mut orders = Vec::with_capacity(AT_ONCE);
+    while given.recv_many(&mut orders, AT_ONCE).await > 0 {
+        for order in orders.drain(..) {
+            match order {
+                Order::Call(start) => drop(tokio::spawn(make(start))),
+                Order::Pause { paused, resume } => {
+                    let _told = paused.send(());
+                    let _resumed = resume.recv();
+                }
+            }
+        }
+    }
+}
+
+async fn make(start: Start) {
+    let Start { channel, spec, outbound } = start;
+    let end = tokio::select! {
+        biased;
+        end = carry(&channel, &spec, &*outbound) => Some(end),
+        () = outbound.cancelled() => None,
+    };
+    if let Some(end) = end {
+        outbound.end(end);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// To be called before the process forks.
+#[pyfunction]
+pub(crate) fn before_fork() {
+    // Nobody starts a thread meanwhile: that takes the GIL, which is held here until after the fork.
+    if let Some(thread) = lock(&RUNNING).upgrade() {
+        thread.pause();
+    }
+}
+
+/// To be called in the parent after that.
+#[pyfunction]
+pub(crate) fn after_fork_in_parent() {
+    if let Some(thread) = lock(&RUNNING).upgrade() {
+        thread.go_on();
+    }
+}
+
+/// To be called in the child after that: it starts anew.
+#[pyfunction]
+pub(crate) fn after_fork_in_child() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+    let parents = std::mem::take(&mut *lock(&RUNNING));
+    if let Some(thread) = parents.upgrade() {
+        // Its memory is not this process's to put in order.
+        std::mem::forget(thread);
+    }
+}

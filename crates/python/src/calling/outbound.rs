@@ -1,0 +1,312 @@
+//! One call that Python makes, between Python and its I/O thread.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
+use landbridge_client::{Caller, Head, Outgoing};
+use landbridge_wire::plain::Content;
+use landbridge_wire::{Code, End, RpcError};
+use pyo3::{Py, PyAny};
+
+use super::events::Futures;
+use crate::handoff::{HIGH_WATER, Woken, cost};
+
+/// Both directions of one call. The carrier (on the I/O thread) and Python (with the GIL) each hold one end; neither
+/// ever waits for the other inside a lock.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    state: Mutex<State>,
+    /// For threads that wait.
+    changed: Condvar,
+    carrier: AtomicWaker,
+    /// For event loops that wait.
+    futures: Option<Futures>,
+    woken: Arc<Woken>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    outgoing: Vec<Outgoing>,
+    outgoing_bytes: usize,
+    half_closed: bool,
+    head: Option<Head>,
+    received: VecDeque<Content>,
+    received_bytes: usize,
+    end: Option<End>,
+    cancelled: bool,
+    /// Futures of the event loop, each to be told once.
+    on_readable: Vec<Py<PyAny>>,
+    on_head: Vec<Py<PyAny>>,
+    on_writable: Vec<Py<PyAny>>,
+    on_end: Vec<Py<PyAny>>,
+}
+
+/// What is to be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// A message, or the end.
+    Message,
+    /// The head, or the end.
+    Head,
+    /// Room for another message, or the end.
+    Room,
+    /// The end.
+    End,
+}
+
+/// Why nothing more can be sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Refused {
+    /// The call is over.
+    Over,
+    /// It was said that no message follows.
+    HalfClosed,
+}
+
+/// What has come.
+#[derive(Debug)]
+pub(super) enum Received {
+    Message(Content),
+    /// The last message was taken, and the call is over.
+    Ended,
+    /// Nothing yet.
+    Pending,
+}
+
+impl Outbound {
+    /// With what is to be sent at once, and a future to be told of the end.
+    pub(super) fn new(
+        woken: Arc<Woken>,
+        futures: Option<Futures>,
+        first: Option<Content>,
+        on_end: Option<Py<PyAny>>,
+    ) -> Arc<Self> {
+        let mut state = State { on_end: Vec::from_iter(on_end), ..State::default() };
+        if let Some(message) = first {
+            state.outgoing_bytes = cost(&message);
+            state.outgoing = vec![Outgoing::Message(message), Outgoing::HalfClose];
+            state.half_closed = true;
+        }
+        Arc::new(Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            carrier: AtomicWaker::new(),
+            futures,
+            woken,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells those that wait, blocking or in an event loop.
+    fn tell(&self, waiting: Vec<Py<PyAny>>) {
+        match &self.futures {
+            None => self.changed.notify_all(),
+            Some(futures) => waiting.into_iter().for_each(|future| futures.put(future)),
+        }
+    }
+}
+
+/// The carrier's end.
+impl Outbound {
+    /// Ready when Python has given the call up.
+    pub(super) async fn cancelled(&self) {
+        poll_fn(|cx| {
+            self.carrier.register(cx.waker());
+            if self.lock().cancelled { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// The call is over.
+    pub(super) fn end(&self, end: End) {
+        let mut state = self.lock();
+        if state.end.is_none() {
+            state.end = Some(end);
+        }
+        let waiting = everyone(&mut state);
+        drop(state);
+        self.tell(waiting);
+    }
+
+    fn take_outgoing(&self) -> Option<(Vec<Outgoing>, usize)> {
+        let mut state = self.lock();
+        if state.outgoing.is_empty() {
+            return None;
+        }
+        Some((std::mem::take(&mut state.outgoing), state.outgoing_bytes))
+    }
+}
+
+impl Caller for Outbound {
+    fn poll_outgoing(&self, cx: &mut Context<'_>) -> Poll<(Vec<Outgoing>, usize)> {
+        if let Some(taken) = self.take_outgoing() {
+            return Poll::Ready(taken);
+        }
+        self.carrier.register(cx.waker());
+        // It may have changed before the waker stood there.
+        self.take_outgoing().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn sent(&self, counted: usize) {
+        let mut state = self.lock();
+        state.outgoing_bytes = state.outgoing_bytes.saturating_sub(counted);
+        if state.outgoing_bytes >= HIGH_WATER {
+            return;
+        }
+        let waiting = std::mem::take(&mut state.on_writable);
+        drop(state);
+        self.tell(waiting);
+    }
+
+    fn head(&self, head: Head) {
+        let mut state = self.lock();
+        state.head = Some(head);
+        let waiting = std::mem::take(&mut state.on_head);
+        drop(state);
+        self.tell(waiting);
+    }
+
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.lock().received_bytes < HIGH_WATER {
+            return Poll::Ready(());
+        }
+        self.carrier.register(cx.waker());
+        if self.lock().received_bytes < HIGH_WATER { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn message(&self, message: Content) {
+        let mut state = self.lock();
+        state.received_bytes += cost(&message);
+        state.received.push_back(message);
+        let waiting = std::mem::take(&mut state.on_readable);
+        drop(state);
+        self.tell(waiting);
+    }
+}
+
+/// Python's end. To be called with the GIL, except where said.
+impl Outbound {
+    /// What has come, without waiting.
+    pub(super) fn receive(&self) -> Received {
+        let mut state = self.lock();
+        let Some(message) = state.received.pop_front() else {
+            return if state.end.is_some() { Received::Ended } else { Received::Pending };
+        };
+        let before = state.received_bytes;
+        state.received_bytes = before.saturating_sub(cost(&message));
+        let has_room_again = before >= HIGH_WATER && state.received_bytes < HIGH_WATER;
+        drop(state);
+        if has_room_again {
+            self.woken.put(&self.carrier);
+        }
+        Received::Message(message)
+    }
+
+    /// Gives something to be sent, and says whether there is room for more.
+    ///
+    /// # Errors
+    /// The call is over, or its request is.
+    pub(super) fn give(&self, outgoing: Outgoing) -> Result<bool, Refused> {
+        let mut state = self.lock();
+        if state.end.is_some() {
+            return Err(Refused::Over);
+        }
+        if state.half_closed {
+            return Err(Refused::HalfClosed);
+        }
+        match &outgoing {
+            Outgoing::Message(message) => state.outgoing_bytes += cost(message),
+            Outgoing::HalfClose => state.half_closed = true,
+        }
+        // The carrier was told when the first came, and takes all.
+        let told = !state.outgoing.is_empty();
+        state.outgoing.push(outgoing);
+        let room = state.outgoing_bytes < HIGH_WATER;
+        drop(state);
+        if !told {
+            self.woken.put(&self.carrier);
+        }
+        Ok(room)
+    }
+
+    /// Gives the call up: it is over at once, and what came and was not taken is let go of.
+    pub(super) fn cancel(&self) {
+        let mut state = self.lock();
+        if state.cancelled || state.end.is_some() {
+            return;
+        }
+        state.cancelled = true;
+        state.end = Some(End::failed(RpcError::new(Code::Canceled, "the call was cancelled by its caller")));
+        state.received.clear();
+        state.received_bytes = 0;
+        let waiting = everyone(&mut state);
+        drop(state);
+        self.tell(waiting);
+        self.woken.put(&self.carrier);
+    }
+
+    /// The head, if it has come.
+    pub(super) fn with_head<T>(&self, look: impl FnOnce(&Head) -> T) -> Option<T> {
+        self.lock().head.as_ref().map(look)
+    }
+
+    /// Whether the call is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().end.is_some()
+    }
+
+    /// The end, if it has come.
+    pub(super) fn with_end<T>(&self, look: impl FnOnce(&End) -> T) -> Option<T> {
+        self.lock().end.as_ref().map(look)
+    }
+
+    /// The end, if it has come and is a failure.
+    pub(super) fn failure(&self) -> Option<End> {
+        self.lock().end.as_ref().filter(|end| end.result.is_err()).cloned()
+    }
+
+    /// Has the event loop told once that has come. Gives the future back where it has.
+    pub(super) fn when(&self, what: What, future: Py<PyAny>) -> Option<Py<PyAny>> {
+        let mut state = self.lock();
+        if has_come(&state, what) {
+            return Some(future);
+        }
+        match what {
+            What::Message => state.on_readable.push(future),
+            What::Head => state.on_head.push(future),
+            What::Room => state.on_writable.push(future),
+            What::End => state.on_end.push(future),
+        }
+        None
+    }
+
+    /// Waits for that, at most so long; says whether it has come. To be called without the GIL.
+    pub(super) fn wait(&self, what: What, most: Duration) -> bool {
+        let state = self.lock();
+        let waited = self.changed.wait_timeout_while(state, most, |state| !has_come(state, what));
+        let (_state, timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
+        !timed_out.timed_out()
+    }
+}
+
+fn has_come(state: &State, what: What) -> bool {
+    let over = state.end.is_some();
+    match what {
+        What::Message => over || !state.received.is_empty(),
+        What::Head => over || state.head.is_some(),
+        What::Room => over || state.outgoing_bytes < HIGH_WATER,
+        What::End => over,
+    }
+}
+
+fn everyone(state: &mut State) -> Vec<Py<PyAny>> {
+    let State { on_readable, on_head, on_writable, on_end, .. } = state;
+    [on_readable, on_head, on_writable, on_end].into_iter().flat_map(std::mem::take).collect()
+}

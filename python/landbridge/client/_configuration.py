@@ -1,0 +1,192 @@
+"""How all calls of one client are made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from landbridge._core import __version__
+from landbridge.code import Code
+from landbridge.compression.gzip import GzipCompression
+from landbridge.errors import ConnectError
+from landbridge.method import IdempotencyLevel, StreamType
+from landbridge.protocol import ProtocolType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import timedelta
+
+    from landbridge._headers import Headers
+    from landbridge.client._operation import Operation
+    from landbridge.client._outbound import Starter
+    from landbridge.client._transport import Transport
+    from landbridge.codec import Codec
+    from landbridge.compression import Compression
+    from landbridge.method import MethodInfo
+
+    Lines = list[tuple[str, str]]
+
+DEFAULT_SEND_COMPRESSION = GzipCompression()
+DEFAULT_READ_MAX_BYTES = 4 << 20
+"""The largest response message by default, in bytes: 4 MiB, as gRPC has it."""
+DEFAULT_COMPRESS_MIN_BYTES = 1024
+"""Request messages below this many bytes are not compressed by default."""
+
+_UNLIMITED = (1 << 32) - 1
+_NATIVE = frozenset({"identity", "gzip", "br", "zstd", "deflate"})
+_PROTOCOLS = {
+    ProtocolType.CONNECT: "connect",
+    ProtocolType.GRPC: "grpc",
+    ProtocolType.GRPC_WEB: "grpc-web",
+}
+KINDS = {
+    StreamType.UNARY: 0,
+    StreamType.CLIENT_STREAM: 1,
+    StreamType.SERVER_STREAM: 2,
+    StreamType.BIDI_STREAM: 3,
+}
+
+
+class Configuration:
+    """What a client was told, and the methods that it has called."""
+
+    __slots__ = (
+        "_accept",
+        "_codec",
+        "_compress_min_bytes",
+        "_decompressions",
+        "_operations",
+        "_read_max_bytes",
+        "_send",
+        "_starter",
+        "address",
+        "close",
+        "interceptors",
+        "protocol",
+        "timeout_ms",
+        "wait_for_ready",
+    )
+
+    def __init__(
+        self,
+        address: str | Sequence[str],
+        *,
+        codec: Codec[Any, Any] | None,
+        protocol: ProtocolType,
+        accept_compression: Iterable[Compression] | None,
+        send_compression: Compression | None,
+        timeout_ms: float | timedelta | None,
+        read_max_bytes: int | None,
+        interceptors: Iterable[Any],
+        compress_min_bytes: int,
+        wait_for_ready: bool | None,
+        transport: Transport | None,
+        http_client: Any,
+        foreign: Callable[[Any, Configuration], Callable[[MethodInfo[Any, Any]], Starter]],
+    ) -> None:
+        self.address = [address] if isinstance(address, str) else list(address)
+        self.protocol = protocol
+        self.timeout_ms = None if timeout_ms is None else milliseconds(timeout_ms)
+        self.interceptors = list(interceptors)
+        self._codec = codec
+        accepted = [DEFAULT_SEND_COMPRESSION] if accept_compression is None else list(accept_compression)
+        self._accept = [compression.name() for compression in accepted]
+        self._decompressions = {
+            compression.name(): compression for compression in accepted if compression.name() not in _NATIVE
+        }
+        self._send = send_compression
+        self._compress_min_bytes = compress_min_bytes
+        self._read_max_bytes = DEFAULT_READ_MAX_BYTES if read_max_bytes is None else read_max_bytes
+        self._operations: dict[int, Operation] = {}
+        self.wait_for_ready = False
+        self._starter: Callable[[MethodInfo[Any, Any]], Starter]
+        self.close: Callable[[], None] = _nothing
+        if http_client is not None:
+            if transport is not None:
+                raise ValueError("a client has either a transport or an http_client")
+            self._starter = foreign(http_client, self)
+            return
+        if transport is None:
+            from landbridge.client._transport import Transport  # noqa: PLC0415
+
+            transport = Transport.default()
+        self.wait_for_ready = transport.wait_for_ready if wait_for_ready is None else wait_for_ready
+        core = transport._client(self.address, self.style())
+        self.close = core.close
+        self._starter = lambda method: core.method(
+            method.service_name,
+            method.name,
+            kind=KINDS[method.stream_type],
+            idempotent=method.idempotency_level is not IdempotencyLevel.UNKNOWN,
+        )
+
+    def style(self) -> dict[str, Any]:
+        """The same for the core."""
+        return {
+            "protocol": _PROTOCOLS[self.protocol],
+            "codec": "proto" if self._codec is None else self._codec.name(),
+            "accept_compressions": self._accept,
+            "send_compression": "identity" if self._send is None else self._send.name(),
+            "compress_min_bytes": self._compress_min_bytes,
+            "read_max_bytes": _UNLIMITED if self._read_max_bytes < 0 else self._read_max_bytes,
+            "user_agent": f"landbridge/{__version__}",
+        }
+
+    def operation(self, method: MethodInfo[Any, Any]) -> Operation:
+        """The method as this client calls it."""
+        known = self._operations.get(id(method))
+        # The operation holds its method, so that no other has its identity.
+        return self._new(method) if known is None else known
+
+    def _new(self, method: MethodInfo[Any, Any]) -> Operation:
+        from landbridge.client._operation import Operation  # noqa: PLC0415
+
+        send = self._send
+        operation = Operation(
+            method,
+            self._starter(method),
+            codec=_codec_of(method) if self._codec is None else self._codec,
+            send_compression=None if send is None or send.name() in _NATIVE else send,
+            compressions=self._decompressions,
+            read_max_bytes=self._read_max_bytes,
+        )
+        self._operations[id(method)] = operation
+        return operation
+
+    def timeout(self, timeout_ms: float | timedelta | None) -> float | None:
+        """How long a call may take, in milliseconds.
+
+        Raises `ConnectError` with `DEADLINE_EXCEEDED` where there is no time at all.
+        """
+        timeout = self.timeout_ms if timeout_ms is None else milliseconds(timeout_ms)
+        if timeout is not None and timeout <= 0:
+            raise ConnectError(Code.DEADLINE_EXCEEDED, "the deadline had passed before the call was made")
+        return timeout
+
+
+def _nothing() -> None:
+    """A foreign client is its owner's to close."""
+
+
+def _codec_of(method: MethodInfo[Any, Any]) -> Codec[Any, Any]:
+    if hasattr(method.input, "FromString"):
+        from landbridge.compat import google_protobuf_binary_codec  # noqa: PLC0415
+
+        return google_protobuf_binary_codec()
+    from landbridge.codec import proto_binary_codec  # noqa: PLC0415
+
+    return proto_binary_codec()
+
+
+def milliseconds(timeout: float | timedelta) -> float:
+    """A time as a number."""
+    if isinstance(timeout, (int, float)):
+        return timeout
+    return timeout.total_seconds() * 1000
+
+
+def lines_of(headers: Headers | Mapping[str, str] | None) -> Lines | None:
+    """Headers as the core takes them."""
+    if not headers:
+        return None
+    every = getattr(headers, "allitems", headers.items)
+    return list(every())

@@ -1,0 +1,304 @@
+"""Calls over an `httpx.AsyncClient`, or into an application in memory, in place of the transport."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+from landbridge._core import PENDING, ClientExchange
+from landbridge.client._configuration import KINDS
+from landbridge.client._in_memory import InMemory, InMemorySync
+from landbridge.errors import ConnectError
+from landbridge.protocol import ProtocolType
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from landbridge.client._configuration import Configuration
+    from landbridge.client._outbound import Lines
+    from landbridge.method import MethodInfo
+
+RawLines = list[tuple[bytes, bytes]]
+_ROOM = 64 << 10
+"""Bytes of a request that may wait for the carrier."""
+
+
+class Answer(Protocol):
+    """Takes a response as it comes."""
+
+    def respond(self, status: int, headers: RawLines) -> None:
+        """The head."""
+        ...
+
+    async def push(self, data: bytes) -> None:
+        """Content; waits while the caller has enough of it."""
+        ...
+
+    def end(self, trailers: RawLines | None) -> None:
+        """The end."""
+        ...
+
+
+def starter(http_client: Any, configuration: Configuration) -> Callable[[MethodInfo[Any, Any]], _Starter]:
+    """Starts calls over the client that was given. Raises `TypeError` for one that is not known."""
+    if isinstance(http_client, InMemory):
+        carrier = http_client._carry
+    elif isinstance(http_client, InMemorySync):
+        raise TypeError("an InMemorySync application is called by a blocking client; give InMemory")
+    else:
+        carrier = _over_httpx(http_client, configuration)
+    style = configuration.style()
+    return lambda method: _Starter(carrier, style, method)
+
+
+def _over_httpx(http_client: Any, configuration: Configuration) -> Any:
+    import httpx  # noqa: PLC0415
+
+    if not isinstance(http_client, httpx.AsyncClient):
+        kind = type(http_client).__name__
+        raise TypeError(f"http_client is an httpx.AsyncClient or an InMemory application, not {kind}")
+    if configuration.protocol is ProtocolType.GRPC:
+        raise ValueError("gRPC needs HTTP trailers, which httpx does not pass on: use the transport")
+    base = configuration.address[0].rstrip("/")
+
+    async def carry(
+        http_method: str,
+        target: str,
+        headers: Lines,
+        content: AsyncIterator[bytes] | bytes,
+        seconds: float | None,
+        answer: Answer,
+    ) -> None:
+        limit = httpx.USE_CLIENT_DEFAULT if seconds is None else httpx.Timeout(seconds)
+        request = http_client.build_request(
+            http_method, base + target, headers=headers, content=content, timeout=limit
+        )
+        try:
+            response = await http_client.send(request, stream=True)
+        except httpx.TimeoutException as late:
+            raise _failure("deadline_exceeded", late) from late
+        except httpx.HTTPError as broken:
+            raise _failure("unavailable", broken) from broken
+        try:
+            answer.respond(response.status_code, response.headers.raw)
+            async for data in response.aiter_raw():
+                await answer.push(data)
+            answer.end(None)
+        except httpx.TimeoutException as late:
+            raise _failure("deadline_exceeded", late) from late
+        except httpx.HTTPError as broken:
+            raise _failure("unavailable", broken) from broken
+        finally:
+            await response.aclose()
+
+    return carry
+
+
+class CarrierError(Exception):
+    """A carrier could not carry a call: the code and what happened."""
+
+
+def _failure(code: str, error: Exception) -> CarrierError:
+    return CarrierError(code, str(error) or type(error).__name__)
+
+
+class _Starter:
+    """Starts calls of one method."""
+
+    def __init__(self, carrier: Any, style: dict[str, Any], method: MethodInfo[Any, Any]) -> None:
+        self._carrier = carrier
+        self._style = style
+        self._path = f"/{method.service_name}/{method.name}"
+        self._kind = KINDS[method.stream_type]
+
+    def start(
+        self,
+        events: Any,  # noqa: ARG002
+        ended: asyncio.Future[None] | None,
+        message: Any,
+        headers: Lines | None,
+        timeout_ms: float | None,
+        get: bool,
+        wait_for_ready: bool,  # noqa: ARG002
+        /,
+    ) -> _Call:
+        exchange = ClientExchange(
+            self._style, path=self._path, kind=self._kind, headers=headers, timeout_ms=timeout_ms, get=get
+        )
+        call = _Call(exchange, None if timeout_ms is None else timeout_ms / 1000)
+        if message is not None:
+            exchange.send(message)
+            exchange.close_send()
+            call.half_closed = True
+        if ended is not None:
+            call.when_ended(ended)
+        call.begin(self._carrier)
+        return call
+
+
+class _Call:
+    """One call, as `AsyncOutbound` has it."""
+
+    def __init__(self, exchange: ClientExchange, timeout: float | None) -> None:
+        self._exchange = exchange
+        self._timeout = timeout
+        self._received: deque[Any] = deque()
+        self._end: BaseException | None = None
+        self._ended = False
+        self.half_closed = False
+        self._waiting: list[tuple[asyncio.Future[None], Callable[[], bool]]] = []
+        self._written = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._waiting_bytes = 0
+        self._task: asyncio.Task[None] | None = None
+        self.head = exchange.head
+        self.trailers = exchange.trailers
+
+    def begin(self, carrier: Any) -> None:
+        """Have it carried."""
+        self._task = asyncio.get_running_loop().create_task(self._run(carrier))
+
+    async def _run(self, carrier: Any) -> None:
+        try:
+            head, content, is_whole = self._exchange.take_request()
+            while head is None:
+                await self._written.wait()
+                self._written.clear()
+                head, content, is_whole = self._exchange.take_request()
+            http_method, target, headers = head
+            body = content if is_whole else self._content(content)
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await carrier(http_method, target, headers, body, self._timeout, self)
+            except TimeoutError:
+                self._exchange.fail("deadline_exceeded", "the call was not answered in time")
+            except CarrierError as failed:
+                self._exchange.fail(*failed.args)
+        except asyncio.CancelledError:
+            self._exchange.fail("canceled", "the call was cancelled by its caller")
+            raise
+        except Exception as error:
+            self._exchange.fail("unknown", f"the call could not be carried: {error}")
+        finally:
+            self._look()
+
+    async def _content(self, content: bytes) -> AsyncIterator[bytes]:
+        is_whole = False
+        while True:
+            if content:
+                yield content
+            self._waiting_bytes = 0
+            self._tell()
+            if is_whole:
+                return
+            await self._written.wait()
+            self._written.clear()
+            _, content, is_whole = self._exchange.take_request()
+
+    def respond(self, status: int, headers: RawLines) -> None:
+        """Take the head of the response."""
+        self._exchange.respond(status, headers)
+        self._look()
+
+    async def push(self, data: bytes) -> None:
+        """Take content of the response; waits while the caller has enough."""
+        self._exchange.push(data)
+        self._look()
+        while self._received and not self._ended:
+            self._taken.clear()
+            await self._taken.wait()
+
+    def end(self, trailers: RawLines | None) -> None:
+        """Take the end of the response."""
+        self._exchange.end(trailers)
+        self._look()
+
+    def _look(self) -> None:
+        """See what has come."""
+        while not self._ended:
+            try:
+                data = self._exchange.receive()
+            except ConnectError as error:
+                self._end = error
+                self._ended = True
+                break
+            if data is PENDING:
+                break
+            if data is None:
+                self._ended = True
+            else:
+                self._received.append(data)
+        self._tell()
+
+    def _tell(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for future, is_so in waiting:
+            self._when(future, is_so)
+
+    def receive(self) -> Any:
+        if self._received:
+            data = self._received.popleft()
+            self._taken.set()
+            return data
+        if not self._ended:
+            return PENDING
+        self.check()
+        return None
+
+    def answer(self) -> Any:
+        self.check()
+        return self._received.popleft()
+
+    def check(self) -> None:
+        if self._end is not None:
+            raise self._end
+
+    @property
+    def is_over(self) -> bool:
+        return self._ended
+
+    @property
+    def response_encoding(self) -> str | None:
+        return self._exchange.response_encoding
+
+    def send(self, message: Any) -> bool:
+        if self._ended:
+            self.check()
+            raise EOFError("the server has ended the call and takes no more messages")
+        if self.half_closed:
+            raise EOFError("the request was ended and takes no more messages")
+        self._exchange.send(message)
+        self._waiting_bytes += len(message) if isinstance(message, bytes) else len(message.data)
+        self._written.set()
+        return self._waiting_bytes < _ROOM
+
+    def close_send(self) -> None:
+        if not self.half_closed and not self._ended:
+            self.half_closed = True
+            self._exchange.close_send()
+            self._written.set()
+
+    def when_readable(self, future: asyncio.Future[None]) -> None:
+        self._when(future, lambda: bool(self._received))
+
+    def when_head(self, future: asyncio.Future[None]) -> None:
+        self._when(future, lambda: self.head() is not None)
+
+    def when_writable(self, future: asyncio.Future[None]) -> None:
+        self._when(future, lambda: self._waiting_bytes < _ROOM)
+
+    def when_ended(self, future: asyncio.Future[None]) -> None:
+        self._when(future, lambda: False)
+
+    def _when(self, future: asyncio.Future[None], is_so: Callable[[], bool]) -> None:
+        if future.done():
+            return
+        if self._ended or is_so():
+            future.set_result(None)
+        else:
+            self._waiting.append((future, is_so))
+
+    def cancel(self) -> None:
+        if self._task is not None and not self._ended:
+            self._task.cancel()

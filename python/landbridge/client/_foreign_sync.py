@@ -1,0 +1,321 @@
+"""Calls over an `httpx.Client`, or into an application in memory, in place of the transport."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+from landbridge._core import PENDING, ClientExchange
+from landbridge.client._configuration import KINDS
+from landbridge.client._in_memory import InMemory, InMemorySync
+from landbridge.errors import ConnectError
+from landbridge.method import StreamType
+from landbridge.protocol import ProtocolType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from landbridge.client._configuration import Configuration
+    from landbridge.client._outbound import Lines
+    from landbridge.method import MethodInfo
+
+RawLines = list[tuple[bytes, bytes]]
+_ROOM = 64 << 10
+"""Bytes of a request that may wait for the carrier."""
+
+
+class AnswerSync(Protocol):
+    """Takes a response as it comes."""
+
+    def respond(self, status: int, headers: RawLines) -> None:
+        """The head."""
+        ...
+
+    def push(self, data: bytes) -> None:
+        """Content; waits while the caller has enough of it."""
+        ...
+
+    def end(self, trailers: RawLines | None) -> None:
+        """The end."""
+        ...
+
+
+def starter(http_client: Any, configuration: Configuration) -> Callable[[MethodInfo[Any, Any]], _Starter]:
+    """Starts calls over the client that was given. Raises `TypeError` for one that is not known."""
+    if isinstance(http_client, InMemorySync):
+        if configuration.protocol is ProtocolType.GRPC:
+            raise ValueError("gRPC needs HTTP trailers, which WSGI does not have: use Connect or gRPC-Web")
+        carrier: Any = http_client._carry
+    elif isinstance(http_client, InMemory):
+        raise TypeError("an InMemory application is called by an asynchronous client; give InMemorySync")
+    else:
+        carrier = _over_httpx(http_client, configuration)
+    style = configuration.style()
+    return lambda method: _Starter(carrier, style, method)
+
+
+def _over_httpx(http_client: Any, configuration: Configuration) -> Any:
+    import httpx  # noqa: PLC0415
+
+    if not isinstance(http_client, httpx.Client):
+        kind = type(http_client).__name__
+        raise TypeError(f"http_client is an httpx.Client or an InMemorySync application, not {kind}")
+    if configuration.protocol is ProtocolType.GRPC:
+        raise ValueError("gRPC needs HTTP trailers, which httpx does not pass on: use the transport")
+    base = configuration.address[0].rstrip("/")
+
+    def carry(
+        http_method: str,
+        target: str,
+        headers: Lines,
+        content: Iterator[bytes] | bytes,
+        timeout: float | None,
+        answer: AnswerSync,
+    ) -> None:
+        limit = httpx.USE_CLIENT_DEFAULT if timeout is None else httpx.Timeout(timeout)
+        request = http_client.build_request(
+            http_method, base + target, headers=headers, content=content, timeout=limit
+        )
+        try:
+            response = http_client.send(request, stream=True)
+            try:
+                answer.respond(response.status_code, response.headers.raw)
+                for data in response.iter_raw():
+                    answer.push(data)
+                answer.end(None)
+            finally:
+                response.close()
+        except httpx.TimeoutException as late:
+            raise CarrierError("deadline_exceeded", str(late) or type(late).__name__) from late
+        except httpx.HTTPError as broken:
+            raise CarrierError("unavailable", str(broken) or type(broken).__name__) from broken
+
+    return carry
+
+
+class CarrierError(Exception):
+    """A carrier could not carry a call: the code and what happened."""
+
+
+class _Starter:
+    """Starts calls of one method."""
+
+    def __init__(self, carrier: Any, style: dict[str, Any], method: MethodInfo[Any, Any]) -> None:
+        self._carrier = carrier
+        self._style = style
+        self._path = f"/{method.service_name}/{method.name}"
+        self._kind = method.stream_type
+
+    def start(
+        self,
+        events: Any,  # noqa: ARG002
+        ended: Any,  # noqa: ARG002
+        message: Any,
+        headers: Lines | None,
+        timeout_ms: float | None,
+        get: bool,
+        wait_for_ready: bool,  # noqa: ARG002
+        /,
+    ) -> _Call:
+        exchange = ClientExchange(
+            self._style,
+            path=self._path,
+            kind=KINDS[self._kind],
+            headers=headers,
+            timeout_ms=timeout_ms,
+            get=get,
+        )
+        call = _Call(exchange, self._carrier, None if timeout_ms is None else timeout_ms / 1000)
+        if message is not None:
+            exchange.send(message)
+            exchange.close_send()
+            call.half_closed = True
+        # The one message of a unary call is all there is to do: the thread that waits for it does it.
+        if self._kind is not StreamType.UNARY:
+            call.begin()
+        return call
+
+
+class _Call:
+    """One call, as `SyncOutbound` has it."""
+
+    def __init__(self, exchange: ClientExchange, carrier: Any, timeout: float | None) -> None:
+        self._exchange = exchange
+        self._carrier = carrier
+        self._timeout = timeout
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._received: deque[Any] = deque()
+        self._end: BaseException | None = None
+        self._ended = False
+        self._cancelled = False
+        self._begun = False
+        self.half_closed = False
+        self._waiting_bytes = 0
+        self._changed = threading.Condition()
+        self.head = exchange.head
+        self.trailers = exchange.trailers
+
+    def begin(self) -> None:
+        """Have it carried by a thread."""
+        self._begun = True
+        threading.Thread(target=self._run, name="landbridge-call", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            head, content, is_whole = self._exchange.take_request()
+            # A stream has its head from the start, a unary call by its message.
+            assert head is not None
+            http_method, target, headers = head
+            body = content if is_whole else self._content(content)
+            self._carrier(http_method, target, headers, body, self._timeout, self)
+        except CarrierError as failed:
+            self._exchange.fail(*failed.args)
+        except _GivenUpError:
+            self._exchange.fail("canceled", "the call was cancelled by its caller")
+        except Exception as error:
+            self._exchange.fail("unknown", f"the call could not be carried: {error}")
+        with self._changed:
+            self._look()
+
+    def _content(self, content: bytes) -> Iterator[bytes]:
+        is_whole = False
+        while True:
+            if content:
+                yield content
+            if is_whole:
+                return
+            with self._changed:
+                self._waiting_bytes = 0
+                self._changed.notify_all()
+                while True:
+                    if self._cancelled:
+                        raise _GivenUpError
+                    _, content, is_whole = self._exchange.take_request()
+                    if content or is_whole:
+                        break
+                    self._changed.wait()
+
+    def respond(self, status: int, headers: RawLines) -> None:
+        """Take the head of the response."""
+        with self._changed:
+            self._exchange.respond(status, headers)
+            self._look()
+
+    def push(self, data: bytes) -> None:
+        """Take content of the response; waits while the caller has enough."""
+        with self._changed:
+            self._exchange.push(data)
+            self._look()
+            while self._received and self._begun and not self._ended and not self._cancelled:
+                self._changed.wait()
+            if self._cancelled:
+                raise _GivenUpError
+
+    def end(self, trailers: RawLines | None) -> None:
+        """Take the end of the response."""
+        with self._changed:
+            self._exchange.end(trailers)
+            self._look()
+
+    def _look(self) -> None:
+        """See what has come."""
+        while not self._ended:
+            try:
+                data = self._exchange.receive()
+            except ConnectError as error:
+                self._end = error
+                self._ended = True
+                break
+            if data is PENDING:
+                break
+            if data is None:
+                self._ended = True
+            else:
+                self._received.append(data)
+        self._changed.notify_all()
+
+    def _wait(self, is_so: Callable[[], bool]) -> None:
+        with self._changed:
+            while not self._ended and not is_so():
+                left = None if self._deadline is None else self._deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    self._exchange.fail("deadline_exceeded", "the call was not answered in time")
+                    self._cancelled = True
+                    self._look()
+                    break
+                self._changed.wait(left)
+
+    def receive(self) -> Any:
+        with self._changed:
+            if self._received:
+                data = self._received.popleft()
+                self._changed.notify_all()
+                return data
+            if not self._ended:
+                return PENDING
+        self.check()
+        return None
+
+    def receive_blocking(self) -> Any:
+        self._wait(lambda: bool(self._received))
+        return self.receive()
+
+    def answer(self) -> Any:
+        self.check()
+        return self._received.popleft()
+
+    def answer_blocking(self) -> Any:
+        if not self._begun:
+            self._run()
+        self._wait(lambda: False)
+        return self.answer()
+
+    def check(self) -> None:
+        if self._end is not None:
+            raise self._end
+
+    @property
+    def is_over(self) -> bool:
+        return self._ended
+
+    @property
+    def response_encoding(self) -> str | None:
+        return self._exchange.response_encoding
+
+    def send(self, message: Any) -> bool:
+        with self._changed:
+            if self._ended:
+                self.check()
+                raise EOFError("the server has ended the call and takes no more messages")
+            if self.half_closed:
+                raise EOFError("the request was ended and takes no more messages")
+            self._exchange.send(message)
+            self._waiting_bytes += len(message) if isinstance(message, bytes) else len(message.data)
+            self._changed.notify_all()
+            return self._waiting_bytes < _ROOM
+
+    def close_send(self) -> None:
+        with self._changed:
+            if not self.half_closed and not self._ended:
+                self.half_closed = True
+                self._exchange.close_send()
+                self._changed.notify_all()
+
+    def wait_for_room_blocking(self) -> None:
+        self._wait(lambda: self._waiting_bytes < _ROOM)
+
+    def wait_for_head_blocking(self) -> None:
+        self._wait(lambda: self.head() is not None)
+
+    def cancel(self) -> None:
+        with self._changed:
+            if not self._ended:
+                self._cancelled = True
+                self._exchange.fail("canceled", "the call was cancelled by its caller")
+                self._look()
+
+
+class _GivenUpError(Exception):
+    """The caller has given the call up."""

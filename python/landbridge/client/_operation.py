@@ -1,0 +1,75 @@
+"""One method, as a client calls it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from landbridge._core import Compressed
+from landbridge.code import Code
+from landbridge.errors import ConnectError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from landbridge.client._outbound import OutboundCall, Starter
+    from landbridge.codec import Codec
+    from landbridge.compression import Compression
+    from landbridge.method import MethodInfo
+
+
+class Operation:
+    """A method, with everything about it decided: how to write, how to send, how to read."""
+
+    __slots__ = ("_codec", "_compressions", "_read_max_bytes", "_send", "function", "method", "start")
+
+    def __init__(
+        self,
+        method: MethodInfo[Any, Any],
+        starter: Starter,
+        *,
+        codec: Codec[Any, Any],
+        send_compression: Compression | None,
+        compressions: Mapping[str, Compression],
+        read_max_bytes: int,
+    ) -> None:
+        self.method = method
+        self.start = starter.start
+        """Starts a call."""
+        self.function: Callable[..., Any] | None = None
+        """The call with its interceptors around it; none without interceptors."""
+        self._codec = codec
+        self._send = send_compression
+        self._compressions = compressions
+        self._read_max_bytes = read_max_bytes
+
+    def encode(self, message: Any) -> Any:
+        """The message as it is sent."""
+        data = self._codec.encode(message)
+        if self._send is None:
+            return data
+        return Compressed(bytes(self._send.compress(data)))
+
+    def decode(self, data: Any, call: OutboundCall) -> Any:
+        """The message that has come. Raises `ConnectError` with `INTERNAL` where it is none."""
+        if isinstance(data, Compressed):
+            data = self._decompressed(data, call)
+        try:
+            return self._codec.decode(data, self.method.output)
+        except ConnectError:
+            raise
+        except Exception as error:
+            name = self.method.output.__name__
+            message = f"the server's response is no {name} in {self._codec.name()}: {error}"
+            raise ConnectError(Code.INTERNAL, message) from error
+
+    def _decompressed(self, data: Compressed, call: OutboundCall) -> bytes:
+        name = call.response_encoding
+        compression = None if name is None else self._compressions.get(name)
+        if compression is None:
+            raise ConnectError(Code.INTERNAL, "a compressed message came, and nothing that can read it")
+        try:
+            return bytes(compression.decompress(data.data, self._read_max_bytes))
+        except ConnectError:
+            raise
+        except Exception as error:
+            raise ConnectError(Code.INTERNAL, f"the response is not valid {name}: {error}") from error
