@@ -17,7 +17,8 @@ class Step:
 
     def ends_well(self) -> bool:
         """Whether the command is to succeed; one that shows a refusal is there to fail."""
-        return not self.shown.startswith("landbridge bridge: ")
+        refusals = ("landbridge bridge: ", "landbridge call: ", "not_found: ")
+        return not self.shown.startswith(refusals)
 
     def matches(self, said: str) -> bool:
         """Whether the output is the one that is shown."""
