@@ -8,8 +8,8 @@
 #   make test-quick    the same without conformance, fuzzing and demo
 #   make lint          formats, lints, types, docs, licences
 #   make package       the Python package, built and installed into .venv/
-#   make conformance   SUITE=bridge-server, bridge-client, server, server-sync, server-asgi or server-wsgi; all of
-#                      them when SUITE is not given
+#   make conformance   SUITE=bridge-server, bridge-client, server, server-sync, server-asgi, server-wsgi, client or
+#                      client-sync; all of them when SUITE is not given
 #   make bench         SUITE=bridge or SUITE=server; says how to install the load generators it needs
 #   make fuzz          a short run of every fuzz target
 #   make clean         removes .venv/ and target/
@@ -17,7 +17,7 @@
 PYTHON ?= python3
 CARGO ?= cargo
 
-SUITES := bridge-server bridge-client server server-sync server-asgi server-wsgi
+SUITES := bridge-server bridge-client server server-sync server-asgi server-wsgi client client-sync
 SUITE ?=
 KEEP ?=
 
@@ -65,7 +65,8 @@ endef
 test-rust: $(DONE)/venv
 	$(CARGO) test --workspace --locked
 
-test-python: build package $(DONE)/stubs
+# What is generated is held against the checkers that users run over it.
+test-python: build package $(DONE)/stubs $(DONE)/lint
 	$(RUN) -m pytest -p no:cacheprovider
 
 lint:

@@ -1,12 +1,13 @@
-"""Runs a benchmark suite, `run.py bridge` or `run.py server`, or only looks for the programs it needs,
-`run.py tools`.
+"""Runs a benchmark suite, `run.py bridge`, `run.py server` or `run.py client`.
+
+`run.py tools` only looks for the programs it needs.
 """
 
 from __future__ import annotations
 
 import sys
 
-from landbridge_bench import bridge_suite, programs, server_suite
+from landbridge_bench import bridge_suite, client_suite, programs, server_suite
 from landbridge_bench.error import BenchError
 
 
@@ -20,7 +21,12 @@ def tools(_: list[str]) -> int:
     return 0
 
 
-SUITES = {"bridge": bridge_suite.main, "server": server_suite.main, "tools": tools}
+SUITES = {
+    "bridge": bridge_suite.main,
+    "server": server_suite.main,
+    "client": client_suite.main,
+    "tools": tools,
+}
 
 
 def main() -> int:

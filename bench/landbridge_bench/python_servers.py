@@ -15,8 +15,8 @@ from . import programs
 from .cores import Cores
 from .error import BenchError
 from .process import TICKS_PER_SECOND, Child
+from .python_stubs import STUBS
 
-STUBS = programs.REPOSITORY / "target" / "bench" / "stubs"
 READY_TIMEOUT_S = 20
 READY_POLL_S = 0.02
 

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-
-import grpc_tools
-from grpc_tools import protoc
 
 from . import programs
 from .cores import Cores
@@ -30,12 +25,12 @@ from .python_servers import (
     H2,
     LANDBRIDGE_ASYNC,
     SERVERS,
-    STUBS,
     PythonServer,
     cpu_seconds,
     pss_mib,
     running,
 )
+from .python_stubs import make_stubs
 from .scenarios import CONNECT, MIB, UNARY, enveloped
 from .scenarios import GRPC as GRPC_HEADERS
 from .upstream import idle_streams
@@ -98,7 +93,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--scenario", default="", help="only scenarios whose name contains this")
     options = parser.parse_args(arguments)
     try:
-        _make_stubs()
+        make_stubs()
         with tempfile.TemporaryDirectory(prefix="landbridge-bench-") as logs:
             costs, memory = _measure(options, Path(logs))
     except BenchError as failure:
@@ -205,38 +200,3 @@ def _judged(what: str, wanted: float, theirs: float | None, ours: float | None) 
         return f"{what}: at least {wanted}x: not measured"
     ratio = theirs / ours
     return f"{what}: at least {wanted}x: {ratio:.1f}x, {'met' if ratio >= wanted else 'NOT MET'}"
-
-
-def _make_stubs() -> None:
-    """Messages and grpc stubs once, and the two kinds of Connect stubs, which have the same names, apart."""
-    protos = Path(__file__).parent / "proto"
-    scripts = Path(sys.executable).parent
-    common = STUBS / "common"
-    outputs: dict[str, Callable[[Path], list[str]]] = {
-        "common": lambda to: [f"--python_out={to}"],
-        "grpc": lambda to: [
-            f"--grpc_python_out={to}",
-            f"--plugin=protoc-gen-grpclib_python={scripts / 'protoc-gen-grpclib_python'}",
-            f"--grpclib_python_out={to}",
-        ],
-        "connectrpc": lambda to: [
-            f"--plugin=protoc-gen-connectrpc={scripts / 'protoc-gen-connectrpc'}",
-            f"--connectrpc_out={to}",
-            "--connectrpc_opt=protobuf=google",
-        ],
-        "landbridge": lambda to: [
-            f"--plugin=protoc-gen-connect-python={scripts / 'protoc-gen-connect-python'}",
-            f"--connect-python_out={to}",
-        ],
-    }
-    for name, arguments in outputs.items():
-        folder = STUBS / name
-        folder.mkdir(parents=True, exist_ok=True)
-        well_known = Path(grpc_tools.__file__).parent / "_proto"
-        command = ["protoc", f"-I{protos}", f"-I{well_known}", *arguments(folder), "benchecho/echo.proto"]
-        if protoc.main(command) != 0:
-            raise BenchError(f"the stubs for {name} could not be made")
-    # The real Connect-Python imports the messages from beside its stubs.
-    subprocess.run(
-        ["cp", str(common / "benchecho" / "echo_pb2.py"), str(STUBS / "connectrpc" / "benchecho")], check=True
-    )

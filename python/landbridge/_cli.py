@@ -7,6 +7,7 @@ import sys
 
 _USAGE = """\
 usage: landbridge serve MODULE:APPLICATION ...   serve applications in all three protocols
+       landbridge generate PROTO ...             make Python modules of .proto files
        landbridge bridge [OPTIONS]               translate in front of a server, as an Envoy file says
        landbridge call URL [OPTIONS]             call a method with JSON, in any of the three protocols
        landbridge --version
@@ -21,6 +22,10 @@ def main() -> int:
         from landbridge._serve.command import serve  # noqa: PLC0415
 
         return serve(sys.argv[2:])
+    if command == "generate":
+        from landbridge._generate.command import generate  # noqa: PLC0415
+
+        return generate(sys.argv[2:])
     if command in {"bridge", "call"}:
         from landbridge import _core  # noqa: PLC0415
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from landbridge.method import StreamType
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,6 +19,9 @@ __all__ = ["Endpoint", "EndpointSync"]
 
 REQ = TypeVar("REQ")
 RES = TypeVar("RES")
+# Of the functions that make endpoints, which belong to no one kind of endpoint.
+Q = TypeVar("Q")
+S = TypeVar("S")
 
 
 @dataclass(kw_only=True, frozen=True, slots=True)
@@ -25,37 +32,37 @@ class Endpoint(Generic[REQ, RES]):
     """What is called."""
 
     function: Callable[..., Any]
-    """What answers it. One that is no `async def` runs on a thread."""
+    """What answers it. A plain function, or a plain generator for a stream of responses, runs on a thread."""
 
     @staticmethod
     def unary(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[REQ, RequestContext[REQ, RES]], Awaitable[RES]],
-    ) -> Endpoint[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[Q, RequestContext[Q, S]], Awaitable[S]],
+    ) -> Endpoint[Q, S]:
         """One request, one response."""
         return Endpoint(method=method, function=function)
 
     @staticmethod
     def client_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[AsyncIterator[REQ], RequestContext[REQ, RES]], Awaitable[RES]],
-    ) -> Endpoint[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[AsyncIterator[Q], RequestContext[Q, S]], Awaitable[S]],
+    ) -> Endpoint[Q, S]:
         """A stream of requests, one response."""
         return Endpoint(method=method, function=function)
 
     @staticmethod
     def server_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[REQ, RequestContext[REQ, RES]], AsyncIterator[RES]],
-    ) -> Endpoint[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[Q, RequestContext[Q, S]], AsyncIterator[S]],
+    ) -> Endpoint[Q, S]:
         """One request, a stream of responses."""
         return Endpoint(method=method, function=function)
 
     @staticmethod
     def bidi_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[AsyncIterator[REQ], RequestContext[REQ, RES]], AsyncIterator[RES]],
-    ) -> Endpoint[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[AsyncIterator[Q], RequestContext[Q, S]], AsyncIterator[S]],
+    ) -> Endpoint[Q, S]:
         """A stream each way."""
         return Endpoint(method=method, function=function)
 
@@ -72,31 +79,41 @@ class EndpointSync(Generic[REQ, RES]):
 
     @staticmethod
     def unary(
-        method: MethodInfo[REQ, RES], function: Callable[[REQ, RequestContext[REQ, RES]], RES]
-    ) -> EndpointSync[REQ, RES]:
+        method: MethodInfo[Q, S], function: Callable[[Q, RequestContext[Q, S]], S]
+    ) -> EndpointSync[Q, S]:
         """One request, one response."""
         return EndpointSync(method=method, function=function)
 
     @staticmethod
     def client_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[Iterator[REQ], RequestContext[REQ, RES]], RES],
-    ) -> EndpointSync[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[Iterator[Q], RequestContext[Q, S]], S],
+    ) -> EndpointSync[Q, S]:
         """A stream of requests, one response."""
         return EndpointSync(method=method, function=function)
 
     @staticmethod
     def server_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[REQ, RequestContext[REQ, RES]], Iterator[RES]],
-    ) -> EndpointSync[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[Q, RequestContext[Q, S]], Iterator[S]],
+    ) -> EndpointSync[Q, S]:
         """One request, a stream of responses."""
         return EndpointSync(method=method, function=function)
 
     @staticmethod
     def bidi_stream(
-        method: MethodInfo[REQ, RES],
-        function: Callable[[Iterator[REQ], RequestContext[REQ, RES]], Iterator[RES]],
-    ) -> EndpointSync[REQ, RES]:
+        method: MethodInfo[Q, S],
+        function: Callable[[Iterator[Q], RequestContext[Q, S]], Iterator[S]],
+    ) -> EndpointSync[Q, S]:
         """A stream each way."""
         return EndpointSync(method=method, function=function)
+
+
+def blocks(endpoint: Endpoint[Any, Any]) -> bool:
+    """Whether a handler is a plain function, or of a method with a stream of responses a plain generator."""
+    written = inspect.unwrap(endpoint.function)
+    while isinstance(written, functools.partial):
+        written = inspect.unwrap(written.func)
+    if endpoint.method.stream_type in {StreamType.SERVER_STREAM, StreamType.BIDI_STREAM}:
+        return inspect.isgeneratorfunction(written)
+    return inspect.isroutine(written) and not inspect.iscoroutinefunction(written)

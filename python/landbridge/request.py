@@ -223,9 +223,11 @@ class RequestContext(Generic[REQ, RES]):
     def send_compression(self, name: str | None) -> None:
         """Ask for a compression by name, or for none at all by `"identity"`, before the head is sent.
 
-        A compression that the caller does not take is passed over.
+        A compression that the caller does not take is passed over, and so is `None`. Raises `ValueError` for
+        a name that is no compression.
         """
-        self._call.set_compression(name or "identity")
+        if name is not None:
+            self._call.set_compression(name)
         self._send_compression = name
 
     def send_headers(self) -> Awaitable[None]:
@@ -272,5 +274,5 @@ class _GivenFacts:
     def peer_certificates(self) -> tuple[list[bytes], list[tuple[str, str]]] | None:
         return None
 
-    def set_compression(self, name: str, /) -> None:
-        pass
+    def set_compression(self, name: str, /) -> bool:  # noqa: ARG002
+        return True

@@ -12,13 +12,13 @@ from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from landbridge._endpoints import Endpoint, EndpointSync
+from landbridge._endpoints import Endpoint, EndpointSync, blocks
 from landbridge._offer import DEFAULT_COMPRESS_MIN_BYTES, DEFAULT_READ_MAX_BYTES, Offer
 from landbridge._operations.chain import around, hoisted
 from landbridge._operations.operation import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from landbridge.codec import Codec
     from landbridge.compression import Compression
@@ -36,13 +36,32 @@ __all__ = [
 S = TypeVar("S")
 
 
-class ConnectASGIApplication(ABC, Generic[S]):
-    """A service whose methods run in an event loop."""
+class _Servable(ABC):
+    """What a server asks of any application."""
+
+    _desc: Callable[[], Any] | None
 
     @property
     @abstractmethod
     def path(self) -> str:
         """Where its methods are: `/package.Service`."""
+
+    @property
+    def _service_names(self) -> tuple[str, ...]:
+        """The full names of the services that it serves."""
+        return (self.path.removeprefix("/"),)
+
+    # Most need to know neither.
+
+    def _joined(self, applications: Sequence[_Servable]) -> None:  # noqa: B027
+        """Be told of all applications that a server is about to serve, this one among them."""
+
+    def _leaving(self) -> None:  # noqa: B027
+        """Be told that the server begins to stop."""
+
+
+class ConnectASGIApplication(_Servable, Generic[S]):
+    """A service whose methods run in an event loop."""
 
     def __init__(
         self,
@@ -55,6 +74,7 @@ class ConnectASGIApplication(ABC, Generic[S]):
         codecs: Iterable[Codec[Any, Any]] | None = None,
         compress_min_bytes: int = DEFAULT_COMPRESS_MIN_BYTES,
         show_exceptions: bool = False,
+        desc: Callable[[], Any] | None = None,
     ) -> None:
         """Settle what is served.
 
@@ -70,6 +90,7 @@ class ConnectASGIApplication(ABC, Generic[S]):
             compress_min_bytes: Response messages below this many bytes are not compressed.
             show_exceptions: Whether callers see the text of exceptions that are no `ConnectError`. For
             development.
+            desc: Gives the descriptor of the service, for reflection. Generated code gives it.
         """
         self._service = service
         self._endpoints = endpoints
@@ -81,6 +102,7 @@ class ConnectASGIApplication(ABC, Generic[S]):
             compress_min_bytes=compress_min_bytes,
         )
         self._show_exceptions = show_exceptions
+        self._desc = desc
         self._resolved: dict[str, Operation] | None = None
 
     @property
@@ -121,9 +143,14 @@ class ConnectASGIApplication(ABC, Generic[S]):
 
     def _operation(self, endpoint: Endpoint[Any, Any]) -> Operation:
         method = endpoint.method
+        function = endpoint.function
+        if blocks(endpoint):
+            from landbridge._operations.on_threads import awaitable  # noqa: PLC0415
+
+            function = awaitable(function, method.stream_type)
         return Operation(
             method,
-            around(endpoint.function, self._interceptors, method.stream_type, sync=False),
+            around(function, self._interceptors, method.stream_type, sync=False),
             codecs=self._offer.codecs_for(method.input),
             compressions=self._offer.compressions,
             read_max_bytes=self._offer.read_max_bytes,
@@ -139,13 +166,8 @@ class ConnectASGIApplication(ABC, Generic[S]):
         await serve(self, scope, receive, send)
 
 
-class ConnectWSGIApplication(ABC):
+class ConnectWSGIApplication(_Servable):
     """A service whose methods run on threads."""
-
-    @property
-    @abstractmethod
-    def path(self) -> str:
-        """Where its methods are: `/package.Service`."""
 
     def __init__(
         self,
@@ -157,8 +179,10 @@ class ConnectWSGIApplication(ABC):
         codecs: Iterable[Codec[Any, Any]] | None = None,
         compress_min_bytes: int = DEFAULT_COMPRESS_MIN_BYTES,
         show_exceptions: bool = False,
+        desc: Callable[[], Any] | None = None,
     ) -> None:
         """Settle what is served; the arguments are those of `ConnectASGIApplication`."""
+        self._desc = desc
         before, inner = hoisted(interceptors, sync=True)
         self._offer = Offer(
             codecs=codecs,

@@ -1,6 +1,6 @@
 """TLS, client certificates, Unix sockets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,46 +10,66 @@ from talk.v1 import talk_pb2_grpc
 
 from demo.server import TalkService
 from tests.call.program import TALK, Program
+from tests.package.certificates import Authority, dns
 from tests.running.python_server import running_python_server
-
-TLS = Path(__file__).parent / "tls"
-"""An authority, and certificates of `server.example` and `client.example` that it has signed."""
 
 HELLO = ("-d", '{"sentence": "hello"}')
 ANSWER = [{"sentence": "You said: hello", "letters": "5"}]
 
 
 @pytest.fixture(scope="module")
-def tls_server(own_stubs: str) -> Iterator[str]:
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an authority, and certificates of `server.example` and `client.example` that it has signed."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = Authority()
+    (folder / "ca.pem").write_bytes(authority.certificate)
+    for name in ("server", "client"):
+        identity = authority.identity(dns(f"{name}.example"))
+        (folder / f"{name}.pem").write_bytes(identity.certificate)
+        (folder / f"{name}-key.pem").write_bytes(identity.key)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tls_server(own_stubs: str, tls: Path) -> Iterator[str]:
     """A Python server under TLS that wants certificates of its callers; yields the address of `Say`."""
     assert own_stubs
     files = {"tls-cert": "server.pem", "tls-key": "server-key.pem", "tls-client-ca": "ca.pem"}
-    flags = [word for name, file in files.items() for word in (f"--{name}", str(TLS / file))]
+    flags = [word for name, file in files.items() for word in (f"--{name}", str(tls / file))]
     with running_python_server("examples.talk_async:application", 0, *flags) as port:
         yield f"https://127.0.0.1:{port}/{TALK}/Say"
 
 
-CLIENT = ("--cert", TLS / "client.pem", "--key", TLS / "client-key.pem")
+@pytest.fixture
+def client(tls: Path) -> Sequence[str | Path]:
+    """The flags that show a certificate."""
+    return ("--cert", tls / "client.pem", "--key", tls / "client-key.pem")
 
 
 @pytest.mark.parametrize("http", [(), ("--http2",), ("--http1.1",)], ids=["either", "2", "1.1"])
 def test_a_server_is_checked_and_shown_who_calls(
-    landbridge: Program, tls_server: str, http: tuple[str, ...]
+    landbridge: Program,
+    tls_server: str,
+    tls: Path,
+    client: Sequence[str | Path],
+    http: Sequence[str],
 ) -> None:
-    checks = ("--cacert", TLS / "ca.pem", "--server-name", "server.example")
-    assert landbridge.call(tls_server, *HELLO, *CLIENT, *checks, *http).documents == ANSWER
-    assert landbridge.call(tls_server, *HELLO, *CLIENT, "-k", *http).documents == ANSWER
+    checks = ("--cacert", tls / "ca.pem", "--server-name", "server.example")
+    assert landbridge.call(tls_server, *HELLO, *client, *checks, *http).documents == ANSWER
+    assert landbridge.call(tls_server, *HELLO, *client, "-k", *http).documents == ANSWER
 
 
-def test_a_server_that_nobody_vouches_for_is_not_called(landbridge: Program, tls_server: str) -> None:
-    for flags, said in [
-        (("--cacert", TLS / "ca.pem"), "certificate"),
-        (("--cacert", TLS / "ca.pem", "--server-name", "other.example"), "other.example"),
-        (("--cacert", TLS / "client.pem", "--server-name", "server.example"), "certificate"),
+def test_a_server_that_nobody_vouches_for_is_not_called(
+    landbridge: Program, tls_server: str, tls: Path, client: Sequence[str | Path]
+) -> None:
+    for flags in [
+        ("--cacert", tls / "ca.pem"),
+        ("--cacert", tls / "ca.pem", "--server-name", "other.example"),
+        ("--cacert", tls / "client.pem", "--server-name", "server.example"),
     ]:
-        done = landbridge.call(tls_server, *HELLO, *CLIENT, *flags)
+        done = landbridge.call(tls_server, *HELLO, *client, *flags)
         assert (done.status, done.out) == (78, ""), done
-        assert said in done.err
+        assert "certificate" in done.err
 
 
 def test_a_caller_without_a_certificate_is_turned_away(landbridge: Program, tls_server: str) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 from tests.call.program import TALK, Program, method
 from tests.peers.backends import raw_backend
 from tests.running.bridge import Bridge
+from tests.running.python_server import running_python_server
+from tests.running.stubs import DEMO_PROTO, DEMO_PROTOS
 
 SAY = f"{TALK}/Say(talk.v1.SayRequest) returns (talk.v1.SayResponse)\n"
 CONVERSE = f"{TALK}/Converse(stream talk.v1.ConverseRequest) returns (stream talk.v1.ConverseResponse)\n"
@@ -53,6 +55,28 @@ def test_a_descriptor_set_stands_in_for_reflection(
     assert "reflection" not in done.out
 
 
+def test_a_proto_file_stands_in_for_reflection(
+    landbridge: Program, python_server: int, tmp_path: Path
+) -> None:
+    target = (method(python_server, "Say"), "--protocol", "grpc")
+    said = [{"sentence": "You said: "}]
+    assert landbridge.call(*target, "--schema", DEMO_PROTOS / DEMO_PROTO).documents == said
+    assert landbridge.call(*target, "--schema", DEMO_PROTO, "-I", DEMO_PROTOS).documents == said
+    broken = tmp_path / "broken.proto"
+    broken.write_text('syntax = "proto3";\nmessage {}\n')
+    done = landbridge.call(*target, "--schema", broken)
+    assert (done.status, done.out) == (2, "")
+    assert "broken.proto:2:" in done.err
+
+
+def test_a_python_server_that_has_reflection_needs_no_file(landbridge: Program, own_stubs: str) -> None:
+    assert own_stubs
+    with running_python_server("examples.talk_async:application", 0, "--reflection") as port:
+        for flags in [(), ("-p", "grpc"), ("-p", "grpc-web"), ("-p", "grpc-web", "--http1.1")]:
+            done = landbridge.call(method(port, "Count"), "-d", '{"upTo": 2}', "--reflect", *flags)
+            assert done.documents == [{"number": 1}, {"number": 2}], done
+
+
 def test_reflection_is_asked_for_what_a_descriptor_set_lacks(
     landbridge: Program, talk_server: int, tmp_path: Path
 ) -> None:
@@ -81,9 +105,9 @@ def test_without_any_schema_it_is_said_how_to_give_one(landbridge: Program, pyth
 
 
 def test_a_file_that_is_no_descriptor_set_is_named(landbridge: Program, tmp_path: Path) -> None:
-    proto = tmp_path / "talk.proto"
-    proto.write_text('syntax = "proto3";\n')
-    for file, said in [(proto, "--descriptor_set_out"), (tmp_path / "absent", "No such file")]:
+    text = tmp_path / "talk.txt"
+    text.write_text('syntax = "proto3";\n')
+    for file, said in [(text, "--descriptor_set_out"), (tmp_path / "absent", "No such file")]:
         done = landbridge.call(method(1, "Say"), "--schema", file)
         assert done.status == 2
         assert str(file) in done.err

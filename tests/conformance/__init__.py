@@ -1,4 +1,4 @@
-"""The official RPC conformance suite, run through the bridge.
+"""The official RPC conformance suite, run through the bridge and against our servers and clients.
 
-`make conformance SUITE=bridge-server` and `SUITE=bridge-client`; see `suites.py` for what each of them is.
+`make conformance SUITE=...`; see `suites.py` for what each of the suites is.
 """

@@ -2,9 +2,10 @@
 
 `bridge-server`: the runner's clients call the bridge in every protocol; behind it is a gRPC server.
 `server`, `server-sync`, `server-asgi`, `server-wsgi`: the runner's clients call a Python application: on our
-own server, asynchronous and blocking, and on uvicorn and gunicorn. `bridge-client`: calls in other protocols
-pass the bridge to the runner's servers, which judge the gRPC that the bridge sends; once for every protocol
-on the near side.
+own server, asynchronous and blocking, and on uvicorn and gunicorn. `client`, `client-sync`: our asynchronous
+and our blocking client call the runner's servers, which judge what is sent. `bridge-client`: calls in other
+protocols pass the bridge to the runner's servers, which judge the gRPC that the bridge sends; once for every
+protocol on the near side.
 """
 
 import shutil
@@ -47,10 +48,12 @@ class Run:
     config: Path
     module: str
     arguments: Sequence[str] = ()
+    flags: Sequence[str] = ()
+    """For the interpreter."""
 
     def command(self, logs: Path) -> list[str | Path]:
         """Return the command line for the runner to start."""
-        return [sys.executable, "-m", self.module, *self.arguments, logs]
+        return [sys.executable, *self.flags, "-m", self.module, *self.arguments, logs]
 
 
 def _through_the_bridge(protocol: str, codec: str, config: str = "bridge-client.yaml") -> Run:
@@ -60,9 +63,15 @@ def _through_the_bridge(protocol: str, codec: str, config: str = "bridge-client.
     )
 
 
-def _python(name: str, kind: str, config: str) -> Suite:
+def _python_server(name: str, kind: str, config: str) -> Suite:
     run = Run(name, _CONFIG / config, "tests.conformance.python_server", (kind,))
     return Suite(mode="server", runs=(run,))
+
+
+def _python_client(name: str, kind: str) -> Suite:
+    strict = ("-X", "dev", "-W", "error")
+    run = Run(name, _CONFIG / "client.yaml", "tests.conformance.python_client", (kind,), strict)
+    return Suite(mode="client", runs=(run,))
 
 
 SUITES = {
@@ -81,10 +90,12 @@ SUITES = {
         # Here the servers are the runner's own, so the direct run is the reference client calling them.
         backend=Backend(_CONFIG / "bridge-client.yaml", ("referenceclient", "-p", "16")),
     ),
-    "server": _python("server", "async", "server.yaml"),
-    "server-sync": _python("server-sync", "sync", "server.yaml"),
-    "server-asgi": _python("server-asgi", "uvicorn", "server-asgi.yaml"),
-    "server-wsgi": _python("server-wsgi", "gunicorn", "server-wsgi.yaml"),
+    "server": _python_server("server", "async", "server.yaml"),
+    "server-sync": _python_server("server-sync", "sync", "server.yaml"),
+    "server-asgi": _python_server("server-asgi", "uvicorn", "server-asgi.yaml"),
+    "server-wsgi": _python_server("server-wsgi", "gunicorn", "server-wsgi.yaml"),
+    "client": _python_client("client", "async"),
+    "client-sync": _python_client("client-sync", "sync"),
 }
 
 

@@ -23,6 +23,7 @@ class Place:
 
 PLACES = {
     "cluster": Place("    - name: service_0\n", "after", 6),
+    "listener": Place("    - name: listener_0\n", "after", 6),
     "filter chain": Place("  clusters:\n", "before", 10),
     "HttpConnectionManager": Place("                stat_prefix: ingress_http\n", "after", 16),
     "virtual host": Place('                      domains: ["*"]\n', "after", 22),

@@ -231,27 +231,6 @@ def test_a_handler_runs_as_a_task_with_context_variables_of_its_own(serve: Serve
     assert [calls(text(name)).value for name in "ab"] == ["unset a", "unset b"]
 
 
-def test_a_slow_reader_suspends_the_handler(serve: Serve) -> None:
-    given = 0
-
-    async def flood(_request: StringValue, _ctx: Context) -> AsyncIterator[StringValue]:
-        nonlocal given
-        for _ in range(10_000):
-            given += 1
-            yield text("x" * 10_000)
-
-    port = serve(AsyncEcho({"Flood": (StreamType.SERVER_STREAM, flood), "Echo": (StreamType.UNARY, echo)}))
-    url = f"http://127.0.0.1:{port}/{SERVICE}"
-    headers = {"content-type": "application/connect+proto"}
-    with httpx.stream("POST", f"{url}/Flood", content=b"\0\0\0\0\0", headers=headers) as unread:
-        assert unread.status_code == 200
-        # Other calls go on meanwhile, and give the flood time to come to where it has to wait.
-        for _ in range(50):
-            assert httpx.post(f"{url}/Echo", json="b").json() == "b"
-        # What the system's socket buffers hold, and a little more.
-        assert given < 2_000
-
-
 def test_a_message_beyond_the_limit_is_refused_and_the_connection_goes_on(
     serve: Serve, channel: Channel
 ) -> None:
@@ -330,28 +309,6 @@ def test_several_services_share_a_port_and_one_method_is_served_once(serve: Serv
     port = serve(AsyncEcho(unary(echo)), SyncEcho({"Other": (StreamType.UNARY, echo_sync)}))
     for name in ("Echo", "Other"):
         assert httpx.post(f"http://127.0.0.1:{port}/{SERVICE}/{name}", json="a").json() == "a"
-
-
-def test_plain_http_goes_to_the_application_behind(serve: Serve) -> None:
-    async def rest(scope: Any, receive: Any, send: Any) -> None:
-        assert scope["type"] == "http"
-        body = b""
-        while True:
-            event = await receive()
-            body += event["body"]
-            if not event["more_body"]:
-                break
-        said = f"{scope['method']} {scope['path']} {scope['query_string'].decode()} ".encode() + body
-        headers = [(b"content-type", b"text/plain"), (b"x-rest", b"1")]
-        await send({"type": "http.response.start", "status": 201, "headers": headers})
-        await send({"type": "http.response.body", "body": said, "more_body": True})
-        await send({"type": "http.response.body", "body": b"!"})
-
-    port = serve(AsyncEcho(unary(echo)), fallback=rest)
-    answer = httpx.put(f"http://127.0.0.1:{port}/rest/a%20b?q=1", content=b"body")
-    assert (answer.status_code, answer.text) == (201, "PUT /rest/a b q=1 body!")
-    assert answer.headers["x-rest"] == "1"
-    assert httpx.post(f"http://127.0.0.1:{port}/{SERVICE}/Echo", json="a").json() == "a"
 
 
 def test_a_codec_of_the_applications_own_is_spoken(serve: Serve) -> None:

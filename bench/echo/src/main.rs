@@ -22,7 +22,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(about = "Upstream and idle client for the proxy benchmarks")]
 enum Role {
-    /// Serve gRPC over cleartext HTTP/2: `/any.Service/Echo` is unary, `/any.Service/Stream` is a stream each way.
+    /// Serve gRPC over cleartext HTTP/2: `/any.Service/Echo` is unary, `/any.Service/Stream` is a stream each way,
+    /// `/bench.Echo/Flood` a stream of messages.
     /// Prints `listening ADDRESS`, and `answered N` at the end.
     Serve {
         /// Where to listen; port 0 lets the system choose.

@@ -74,6 +74,8 @@ async fn call(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, an
         unary(request, &mut respond).await
     } else if path.ends_with("/Stream") {
         stream(request, &mut respond).await
+    } else if path.ends_with("/Flood") {
+        flood(request, &mut respond).await
     } else {
         let mut head = head(request.headers());
         head.headers_mut().insert(GRPC_STATUS, UNIMPLEMENTED);
@@ -124,6 +126,46 @@ async fn stream(request: Request<RecvStream>, respond: &mut SendResponse<Bytes>)
         body.flow_control().release_capacity(len)?;
     }
     send.send_trailers(status(OK))
+}
+
+/// Reads `FloodRequest { count, content }`, and sends `Message { content }` so often.
+async fn flood(request: Request<RecvStream>, respond: &mut SendResponse<Bytes>) -> Result<(), h2::Error> {
+    let mut send = respond.send_response(head(request.headers()), false)?;
+    let mut body = request.into_body();
+    let mut asked = Vec::new();
+    while let Some(chunk) = body.data().await {
+        let chunk = chunk?;
+        body.flow_control().release_capacity(chunk.len())?;
+        asked.extend_from_slice(&chunk);
+    }
+    let (count, content) = read_flood(&asked).ok_or(Reason::PROTOCOL_ERROR)?;
+    let length = u8::try_from(content.len() + 2).map_err(|_| Reason::PROTOCOL_ERROR)?;
+    let message = [&[0, 0, 0, 0, length, 0x0a, length - 2][..], content].concat();
+    let together = 8 << 10;
+    let batch = Bytes::from(message.repeat(together / message.len()));
+    let mut left = count * message.len();
+    while left > 0 {
+        let part = batch.slice(..batch.len().min(left));
+        left -= part.len();
+        send_within_window(&mut send, part).await?;
+    }
+    send.send_trailers(status(OK))
+}
+
+/// The count and content of a request in its envelope.
+fn read_flood(envelope: &[u8]) -> Option<(usize, &[u8])> {
+    let mut rest = envelope.get(5..)?.strip_prefix(&[0x08])?;
+    let mut count = 0;
+    for place in 0.. {
+        let (byte, more) = rest.split_first()?;
+        rest = more;
+        count |= usize::from(byte & 0x7f).checked_shl(7 * place)?;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    let (length, content) = rest.strip_prefix(&[0x12])?.split_first()?;
+    (content.len() == usize::from(*length) && content.len() < 126).then_some((count, content))
 }
 
 async fn send_within_window(send: &mut SendStream<Bytes>, mut bytes: Bytes) -> Result<(), h2::Error> {

@@ -1,1 +1,1 @@
-"""The servers that are compared, each as its users would write it. Each takes its port as its only argument."""
+"""The servers that are compared, each as its users would write it, with its port as its only argument."""

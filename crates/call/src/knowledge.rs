@@ -10,6 +10,7 @@ use landbridge_schema::reflection::{Limits, Loaded, ServiceFailure, Wanted};
 use landbridge_wire::{Accepted, Code, Codec, Compression, Protocol, RpcError};
 
 use crate::failure::Failure;
+use crate::files;
 use crate::order::{Order, Reflection};
 use crate::reflection::Asker;
 pub(crate) use crate::reflection::Problem;
@@ -50,7 +51,7 @@ pub(crate) async fn gather(
     dialer: &Dialer<'_>,
     service: Option<&str>,
 ) -> Result<Knowledge, Failure> {
-    let given = read_files(order)?;
+    let given = files::read(&order.schema)?;
     let asks = match (&given, order.schema.reflection) {
         (_, Reflection::Off) | (Some(_), Reflection::Default) => false,
         (None, Reflection::Default | Reflection::Required) => true,
@@ -59,7 +60,7 @@ pub(crate) async fn gather(
         }
     };
     if !asks {
-        let none = || Problem::Told("no descriptor set is given, and the server is not asked".to_owned());
+        let none = || Problem::Told("no file is given, and the server is not asked".to_owned());
         return Ok(Knowledge::without_asking(given.ok_or_else(none)));
     }
     let wanted = match service {
@@ -78,21 +79,6 @@ pub(crate) async fn gather(
             Ok(Knowledge::without_asking(Err(problem)))
         }
     }
-}
-
-fn read_files(order: &Order) -> Result<Option<Schema>, Failure> {
-    let files = &order.schema.files;
-    if files.is_empty() {
-        return Ok(None);
-    }
-    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    let sets = files.iter().zip(&names).map(|(file, name)| {
-        std::fs::read(file).map_err(|error| Failure::Given(format!("--schema {name}: {error}")))
-    });
-    let sets = sets.collect::<Result<Vec<_>, _>>()?;
-    Schema::from_descriptor_sets(sets.iter().map(Vec::as_slice))
-        .map(Some)
-        .map_err(|error| Failure::Given(format!("--schema {}: {error}", names.join(", "))))
 }
 
 /// Asks in gRPC, which reflection is made for; then in the protocol of the call, for servers and proxies that speak
@@ -127,8 +113,8 @@ async fn ask(order: &Order, dialer: &Dialer<'_>, wanted: &Wanted) -> Result<(Loa
 impl Problem {
     /// As the failure of a call that cannot be made without the schema.
     pub(crate) fn into_failure(self) -> Failure {
-        const REMEDY: &str = "give a descriptor set with --schema FILE (protoc --include_imports \
-             --descriptor_set_out=FILE, or buf build -o FILE), or switch on the server's reflection";
+        const REMEDY: &str = "give its .proto file or a descriptor set with --schema FILE, or switch on the \
+             server's reflection";
         match self {
             Self::Call(error) if is_of_the_server(error.code) => Failure::rpc(&error, None),
             Self::Call(error) => {

@@ -33,9 +33,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS:PORT", requires = "listen")]
     upstream: Option<SocketAddr>,
 
-    /// Worker threads [default: one for each processor].
+    /// Worker threads; 0 counts as 1 [default: one for each processor].
     #[arg(long, value_name = "COUNT")]
-    concurrency: Option<NonZeroUsize>,
+    concurrency: Option<usize>,
 
     /// How much to log.
     #[arg(short = 'l', long, value_enum, default_value = "info", value_name = "LEVEL")]
@@ -104,6 +104,8 @@ fn serve(arguments: Arguments, levels: log::Levels) -> Result<(), Failure> {
         return Ok(());
     }
     let drain_time = Duration::from_secs(arguments.drain_time_s);
+    // Envoy takes 0 for 1, so command lines that say it are in use.
+    let workers = arguments.concurrency.map(|count| NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN));
     let available = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let launch = Launch {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -118,7 +120,7 @@ fn serve(arguments: Arguments, levels: log::Levels) -> Result<(), Failure> {
     let bridge = Bridge::start(
         bootstrap,
         Options {
-            concurrency: arguments.concurrency.unwrap_or_else(available),
+            concurrency: workers.unwrap_or_else(available),
             drain_time,
             admin_address_path: arguments.admin_address_path,
             launch,

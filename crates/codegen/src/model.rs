@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use buffa_descriptor::generated::descriptor::method_options::IdempotencyLevel;
 use buffa_descriptor::generated::descriptor::{DescriptorProto, FileDescriptorProto};
 
+use crate::comments::{Comments, METHOD_OF_SERVICE, SERVICE_OF_FILE};
 use crate::error::GenerateError;
 use crate::names;
 use crate::options::Options;
@@ -13,6 +14,8 @@ use crate::options::Options;
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) name: String,
+    /// What the names of its classes in Python begin with.
+    pub(crate) class: String,
     /// With its package.
     pub(crate) full_name: String,
     pub(crate) doc: Vec<String>,
@@ -111,53 +114,18 @@ pub(crate) fn services(
                     Some(IdempotencyLevel::Idempotent) => "IDEMPOTENT",
                     _ => "UNKNOWN",
                 },
-                doc: comments.at(&[SERVICE, place, METHOD, index]),
+                doc: comments.at(&[SERVICE_OF_FILE, place, METHOD_OF_SERVICE, index]),
                 deprecated: method.options.deprecated.unwrap_or_default(),
             });
         }
         services.push(Service {
+            class: names::service(&name),
             full_name: if package.is_empty() { name.clone() } else { format!("{package}.{name}") },
             name,
-            doc: comments.at(&[SERVICE, place]),
+            doc: comments.at(&[SERVICE_OF_FILE, place]),
             deprecated: service.options.deprecated.unwrap_or_default(),
             methods,
         });
     }
     Ok(services)
-}
-
-// The numbers of these fields in a FileDescriptorProto and a ServiceDescriptorProto, which comments are found by.
-const SERVICE: i32 = 6;
-const METHOD: i32 = 2;
-
-/// The comments of a file, by what they stand at.
-struct Comments<'a>(HashMap<&'a [i32], &'a str>);
-
-impl<'a> Comments<'a> {
-    fn new(file: &'a FileDescriptorProto) -> Self {
-        let locations = file.source_code_info.location.iter();
-        Self(
-            locations
-                .filter_map(|location| {
-                    let leading = location.leading_comments.as_deref();
-                    let comment = leading.or(location.trailing_comments.as_deref())?;
-                    Some((location.path.as_slice(), comment))
-                })
-                .collect(),
-        )
-    }
-
-    /// The lines of the comment at a path, without the space that all of them begin with.
-    fn at(&self, path: &[i32]) -> Vec<String> {
-        let Some(comment) = self.0.get(path) else { return Vec::new() };
-        let lines: Vec<&str> = comment.trim_end().lines().map(str::trim_end).collect();
-        let indent = lines
-            .iter()
-            .filter(|line| !line.is_empty())
-            .map(|line| line.len() - line.trim_start_matches(' ').len())
-            .min()
-            .unwrap_or_default();
-        let lines = lines.iter().map(|line| line.get(indent..).unwrap_or_default().to_owned());
-        lines.skip_while(String::is_empty).collect()
-    }
 }

@@ -22,9 +22,19 @@ impl Source {
 
     /// What `inside` writes stands one step further in.
     pub(crate) fn indented(&mut self, inside: impl FnOnce(&mut Self)) {
-        self.depth += 1;
+        self.deeper();
         inside(self);
-        self.depth -= 1;
+        self.shallower();
+    }
+
+    /// What comes stands one step further in, until `shallower`.
+    pub(crate) fn deeper(&mut self) {
+        self.depth += 1;
+    }
+
+    /// Ends what `deeper` began.
+    pub(crate) fn shallower(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
     }
 
     /// A docstring of these lines.
@@ -49,7 +59,12 @@ impl Source {
 
 /// Text within three quotes.
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace("\"\"\"", "\\\"\\\"\\\"")
+    one_line(text).replace('\\', "\\\\").replace("\"\"\"", "\\\"\\\"\\\"")
+}
+
+/// Text without what would end a line, or the file.
+pub(crate) fn one_line(text: &str) -> String {
+    text.replace(|letter: char| letter.is_control() && letter != '\t', " ")
 }
 
 /// A string literal.

@@ -56,7 +56,7 @@ impl RecvError {
     pub(crate) fn from_hyper(error: hyper::Error) -> Self {
         if error.is_timeout() {
             Self::Timeout
-        } else if error.is_parse() {
+        } else if error.is_parse() || breaks_framing(&error) {
             Self::Protocol(text_of(&error))
         } else if error.is_user() {
             Self::Cancelled
@@ -64,6 +64,14 @@ impl RecvError {
             Self::Closed(text_of(&error))
         }
     }
+}
+
+/// Whether the bytes of a message's content are not what its head says: no chunks, or trailers past their limits. hyper
+/// tells that by the kind of the cause; a content that is only cut has another.
+fn breaks_framing(error: &hyper::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput};
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| matches!(cause.kind(), InvalidData | InvalidInput))
 }
 
 /// An error and what caused it, in one line.

@@ -54,16 +54,18 @@ impl ListenError {
 impl Listener {
     /// Binds `address`; port 0 lets the system choose. Has to be called within a tokio runtime.
     ///
-    /// An address that another process listens on is refused, even where the system would let both share it. The
-    /// stale file of a Unix socket that nobody listens on is replaced.
+    /// An address that another process listens on is refused, even where the system would let both share it, unless the
+    /// settings say that it is to be shared. The stale file of a Unix socket that nobody listens on is replaced.
     ///
     /// # Errors
     /// Says which address, and what to do about it.
     pub fn bind(address: &Address, settings: &ListenSettings) -> Result<Self, ListenError> {
         let bound = match address {
             Address::Tcp(tcp) => {
-                // Sockets of one user may share a port; a second server there is a mistake all the same.
-                let alone = if tcp.port() == 0 { Ok(()) } else { tcp_socket(*tcp, false).map(drop) };
+                // Sockets of one user may share a port; a second server there that nobody meant is a mistake all the
+                // same.
+                let meant = settings.shared_port || tcp.port() == 0;
+                let alone = if meant { Ok(()) } else { tcp_socket(*tcp, false).map(drop) };
                 alone.and_then(|()| tcp_listener(*tcp, settings)).map(Bound::Tcp)
             }
             Address::Unix(path) => unix_listener(path, settings.unix_mode)

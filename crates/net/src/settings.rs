@@ -61,13 +61,17 @@ pub struct ListenSettings {
     /// Every worker gets a socket and a queue of its own, and the kernel spreads the connections (SO_REUSEPORT); else
     /// all accept from one queue. TCP only. Default true.
     pub queue_per_worker: bool,
+    /// Another process of the same user may listen on the port at the same time, for as long as one takes over from the
+    /// other: the kernel spreads the connections between them. TCP only, and only with `queue_per_worker`. Default
+    /// false: a port in use is refused.
+    pub shared_port: bool,
     /// Permission bits of a Unix socket's file. Default `None`: as the process's umask has it.
     pub unix_mode: Option<u32>,
 }
 
 impl Default for ListenSettings {
     fn default() -> Self {
-        Self { backlog: 1_024, queue_per_worker: true, unix_mode: None }
+        Self { backlog: 1_024, queue_per_worker: true, shared_port: false, unix_mode: None }
     }
 }
 
@@ -110,11 +114,11 @@ pub struct ServerSettings {
     /// Bytes of an HTTP/1.1 request that are read and discarded when its answer is complete before it is, so that the
     /// connection can be used again. Default 256 KiB; more closes the connection.
     pub http1_discard_limit: u64,
-    /// How long a client may go on sending to a connection that is about to close: the rest of an HTTP/1.1 request
-    /// whose answer is complete, or its first bytes when a drain has begun. Default 1 s.
+    /// How long a client may go on sending the rest of a request whose answer is complete, and its first bytes to a
+    /// connection that is about to close because a drain has begun. Default 1 s.
     ///
-    /// The system resets a connection that is closed at once, and that can cost the client an answer which is already
-    /// on its way.
+    /// Then the connection is closed, or on HTTP/2 the stream. At once, that can cost the client an answer which is
+    /// already on its way: the system resets the connection, and some clients drop the answer of a stream that is reset.
     pub lingering_time: Duration,
     /// Time for a whole request head (on HTTP/2 a header block with all its CONTINUATION frames), and for the first
     /// bytes of a connection. Default 15 s.
@@ -186,7 +190,9 @@ pub struct TcpKeepalive {
 pub struct EndpointSettings {
     /// Which HTTP the upstream speaks. Default HTTP/2.
     pub http: UpstreamHttp,
-    /// HTTP/2 tuning.
+    /// HTTP/2 tuning. Default as everywhere, but for a connection window of 2 GiB: the calls of all callers share a
+    /// connection, and with a window that a few streams can fill, those who do not take their answers would hold up
+    /// everybody else's. What bounds memory is the window of each stream.
     pub http2: Http2Settings,
     /// Bytes of an HTTP/1.1 response head. Default 64 KiB.
     pub http1_max_header_bytes: usize,
@@ -218,7 +224,7 @@ impl Default for EndpointSettings {
     fn default() -> Self {
         Self {
             http: UpstreamHttp::default(),
-            http2: Http2Settings::default(),
+            http2: Http2Settings { connection_window: (1 << 31) - 1, ..Http2Settings::default() },
             http1_max_header_bytes: 64 << 10,
             http1_send_buffer: 64 << 10,
             connect_timeout: Duration::from_secs(5),

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, Version};
 use landbridge_net::CertificateName;
-use landbridge_wire::{Compression, End, Protocol, RpcError};
+use landbridge_wire::{End, Protocol, RpcError};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -160,7 +160,7 @@ impl Call {
     /// Whether the caller went away or its deadline has passed.
     #[getter]
     fn is_cancelled(&self) -> bool {
-        self.channel.over().is_some()
+        matches!(self.channel.over(), Some(Over::Gone | Over::DeadlineExceeded))
     }
 
     /// Whether the caller's deadline has passed.
@@ -198,15 +198,17 @@ impl Call {
         }
     }
 
-    /// Names the compression of the messages from here on, where the caller takes it; none for no compression. Has to
-    /// come before the head is sent.
+    /// Chooses the compression of the messages. Has to come before the head is sent. Says whether the caller takes it;
+    /// otherwise nothing changes.
     #[pyo3(signature = (name, /))]
-    fn set_compression(&self, py: Python<'_>, name: Option<&str>) -> PyResult<()> {
-        let name = name.unwrap_or("identity");
-        let compression = Compression::from_name(name)
-            .ok_or_else(|| PyValueError::new_err(format!("{name:?} is no compression known here")))?;
-        self.give(py, [Outgoing::Compression(compression)])?;
-        Ok(())
+    fn set_compression(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
+        let compression = content::known_compression(name)?;
+        let Kind::Call { accepts, .. } = self.facts().kind else { return Ok(false) };
+        let is_taken = accepts.contains(compression);
+        if is_taken {
+            self.give(py, [Outgoing::Compression(compression)])?;
+        }
+        Ok(is_taken)
     }
 
     /// Sends the head now, where the protocol allows it.
@@ -295,6 +297,11 @@ impl Call {
     /// Ends an answer in plain HTTP.
     fn http_end(&self) {
         self.end([Outgoing::HttpEnd]);
+    }
+
+    /// Breaks an answer in plain HTTP off, so that the client does not take what it has for all of it.
+    fn http_cut(&self) {
+        self.end([Outgoing::HttpCut]);
     }
 }
 

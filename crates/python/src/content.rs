@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use landbridge_wire::plain::Content;
 use landbridge_wire::{Compression, RpcError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
@@ -72,6 +73,15 @@ fn shared(bytes: &Bound<'_, PyBytes>) -> Bytes {
 /// The name of a compression that the application does itself.
 pub(crate) fn custom_name(compression: Compression) -> Option<&'static str> {
     (!compression.is_ours()).then(|| compression.name())
+}
+
+/// The compression of this name.
+///
+/// # Errors
+/// `ValueError` for a name that nobody has.
+pub(crate) fn known_compression(name: &str) -> PyResult<Compression> {
+    Compression::from_name(name)
+        .ok_or_else(|| PyValueError::new_err(format!("{name:?} is no compression known here")))
 }
 
 /// The data under one of the core's compressions.

@@ -44,11 +44,12 @@ fn received<'py>(
     make.bind(py).call1((error.code.name(), &error.message, details, headers, trailers))
 }
 
-/// What a handler is told that works for a caller who does not wait any more.
+/// What a handler is told that goes on with a call that is over.
 pub(crate) fn over(py: Python<'_>, over: Over) -> PyErr {
     let error = match over {
         Over::Gone => RpcError::new(Code::Canceled, "the caller has gone away"),
         Over::DeadlineExceeded => RpcError::new(Code::DeadlineExceeded, "the caller's deadline has passed"),
+        Over::Answered => RpcError::new(Code::Canceled, "the call has been answered"),
     };
     raised(py, &error)
 }

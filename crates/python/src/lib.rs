@@ -27,7 +27,10 @@ mod serving;
 mod settings;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
+use landbridge_codegen::CompileError;
+use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -41,6 +44,30 @@ fn plugin<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>>
     let response =
         landbridge_codegen::plugin(request).map_err(|error| PyValueError::new_err(error.to_string()))?;
     Ok(PyBytes::new(py, &response))
+}
+
+/// Answers a `CodeGeneratorRequest` with the modules of messages.
+#[pyfunction]
+fn messages<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let response =
+        landbridge_codegen::messages(request).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(PyBytes::new(py, &response))
+}
+
+create_exception!(landbridge._core, EditionError, PyValueError, "A file is of an edition.");
+
+/// Compiles `.proto` files to a serialized `FileDescriptorSet`; gives the names that the files have in it.
+#[pyfunction]
+fn compile_protos(
+    py: Python<'_>,
+    files: Vec<PathBuf>,
+    includes: Vec<PathBuf>,
+) -> PyResult<(Bound<'_, PyBytes>, Vec<String>)> {
+    match landbridge_codegen::compile(&files, &includes) {
+        Ok((set, names)) => Ok((PyBytes::new(py, &set), names)),
+        Err(error @ CompileError::Edition { .. }) => Err(EditionError::new_err(error.to_string())),
+        Err(error @ CompileError::Wrong(_)) => Err(PyValueError::new_err(error.to_string())),
+    }
 }
 
 /// Runs a command line of the program `landbridge`, and gives its exit status.
@@ -69,6 +96,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(content::compress, module)?)?;
     module.add_function(wrap_pyfunction!(content::decompress, module)?)?;
     module.add_function(wrap_pyfunction!(plugin, module)?)?;
+    module.add_function(wrap_pyfunction!(messages, module)?)?;
+    module.add_function(wrap_pyfunction!(compile_protos, module)?)?;
+    module.add("EditionError", module.py().get_type::<EditionError>())?;
     module.add_function(wrap_pyfunction!(run, module)?)?;
     module.add("PENDING", pending::init(module.py())?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;

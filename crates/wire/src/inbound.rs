@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use crate::call::{Call, End, Limits, Offer, ResponseHead, Shape};
 use crate::compression::{Accepted as AcceptedCompressions, Compression};
@@ -11,7 +11,7 @@ use crate::connect::{self, GetError};
 use crate::envelope::{Envelope, EnvelopeReader, compressed_by_nothing, too_large};
 use crate::grpc_web::{TextDecoder, encode_text, write_trailers};
 use crate::message::{Chunks, Message};
-use crate::metadata::{keep_metadata, normalize};
+use crate::metadata::{keep_metadata, normalize, only};
 use crate::output::{Finish, Output};
 use crate::protocol::{ContentType, Form, Protocol, accept_post};
 use crate::{Code, Codec, RpcError, grpc};
@@ -41,10 +41,22 @@ pub struct Refusal {
 /// Whether a request looks like a call in any of the protocols: by its content-type, or its query for GET.
 pub fn is_call(request: &Request<()>) -> bool {
     match *request.method() {
-        Method::POST => request.headers().get(CONTENT_TYPE).and_then(ContentType::parse).is_some(),
+        Method::POST => content_type(request.headers()).is_some(),
         Method::GET => request.uri().query().is_some_and(connect::is_get_call),
         _ => false,
     }
+}
+
+/// What the head says that the body is; none if it says it twice, which two readers could read differently.
+fn content_type(headers: &HeaderMap) -> Option<ContentType> {
+    only(headers, &CONTENT_TYPE).ok().flatten().and_then(ContentType::parse)
+}
+
+/// Whether a request is one in gRPC proper, which nobody can answer who has no trailers to send.
+pub fn is_grpc<B>(request: &Request<B>) -> bool {
+    let content_type = content_type(request.headers());
+    request.method() == Method::POST
+        && content_type.is_some_and(|content_type| content_type.form == Form::Grpc)
 }
 
 /// Reads the head of a request.
@@ -68,15 +80,14 @@ pub fn accept(request: Request<()>, offer: &Offer) -> Result<Accepted, Box<Refus
 
 fn read_post(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, Box<Refusal>> {
     let limits = offer.limits();
-    let content_type = head.headers.get(CONTENT_TYPE).and_then(ContentType::parse);
-    let served = match content_type {
+    let served = match content_type(&head.headers) {
         Some(ContentType { form, codec: Some(codec) }) if offer.codecs().contains(&codec) => {
             Some((form, codec))
         }
         _ => None,
     };
     let Some((form, codec)) = served else {
-        let value = head.headers.get(CONTENT_TYPE);
+        let value: Vec<_> = head.headers.get_all(CONTENT_TYPE).iter().collect();
         let message = format!("the content-type {value:?} belongs to no protocol and codec served here");
         return Err(refuse_type(offer, message));
     };
@@ -158,7 +169,7 @@ fn new_call(head: &http::request::Parts, form: Form, codec: Codec) -> Call {
         encoding: Compression::Identity,
         accepts: AcceptedCompressions::NONE,
         get: false,
-        metadata: http::HeaderMap::new(),
+        metadata: HeaderMap::new(),
     }
 }
 
@@ -242,6 +253,33 @@ fn refuse_version(codec: Codec) -> Box<Refusal> {
     response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     let output = Output { head: Some(response), body: Chunks::new(), finish: Some(Finish::Body) };
     Box::new(Refusal { output, error, protocol: Some(Protocol::Grpc) })
+}
+
+/// The answer to gRPC of a server that has no trailers. In plain HTTP: an end in the head would have to be the end of the
+/// stream too, which such servers do not do either.
+pub fn no_trailers() -> Output<Response<()>> {
+    const MESSAGE: &str = "gRPC needs HTTP trailers, which this server does not send: use a server that does, such as \
+                           landbridge serve, or the Connect protocol\n";
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, text);
+    let mut body = Chunks::new();
+    body.push(Bytes::from_static(MESSAGE.as_bytes()));
+    Output { head: Some(response), body, finish: Some(Finish::Body) }
+}
+
+/// The same answer with its end in trailers, where it is in the head: for servers that have trailers, and whose heads
+/// cannot be the end of a stream.
+pub fn end_in_trailers(mut output: Output<Response<()>>) -> Output<Response<()>> {
+    let Some(head) = output.head.as_mut().filter(|head| head.status() == StatusCode::OK) else {
+        return output;
+    };
+    let trailers = grpc::take_end(head.headers_mut());
+    if !trailers.is_empty() {
+        output.finish = Some(Finish::Trailers(trailers));
+    }
+    output
 }
 
 /// Reads a request's body into messages.

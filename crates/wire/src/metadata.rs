@@ -66,6 +66,23 @@ pub fn is_reserved(name: &str) -> bool {
     }
 }
 
+/// The value of a header that says how the message is to be read, and so must not say two things: of two lines, one
+/// reader may take the first and another the last.
+///
+/// # Errors
+/// `invalid_argument`, naming a header that is there more than once.
+pub(crate) fn only<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'h HeaderValue>, RpcError> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    if values.next().is_some() {
+        return Err(invalid(format!("the header {name} is there more than once")));
+    }
+    Ok(value)
+}
+
 /// Brings a request's metadata into the form that every server reads. Some servers take down the whole connection for a
 /// header that they cannot read (CVE-2023-32732), or refuse that header to all calls that come after.
 ///
@@ -73,10 +90,16 @@ pub fn is_reserved(name: &str) -> bool {
 /// commas, pad them, and leave bits over at the end.
 ///
 /// # Errors
-/// `invalid_argument`, naming a header that is not base64, or not a number where gRPC wants one.
+/// `invalid_argument`, naming a header that is not base64, or not a number where gRPC wants one, or that has a name
+/// which gRPC does not have.
 pub(crate) fn normalize(headers: &mut HeaderMap) -> Result<(), RpcError> {
     let mut odd: SmallVec<[HeaderName; 1]> = SmallVec::new();
     for (name, value) in headers.iter() {
+        if !is_grpc_name(name) {
+            return Err(invalid(format!(
+                "the header {name} cannot be metadata: names consist of letters, digits, `_`, `-` and `.`"
+            )));
+        }
         if name.as_str().ends_with("-bin") {
             if !is_normal_binary(value) {
                 odd.push(name.clone());
@@ -96,6 +119,12 @@ pub(crate) fn normalize(headers: &mut HeaderMap) -> Result<(), RpcError> {
         }
     }
     Ok(())
+}
+
+/// HTTP lets more characters stand in a name than gRPC does (PROTOCOL-HTTP2, "Header-Name"), whose servers fail the call
+/// for them. Upper case has become lower case on the way here.
+fn is_grpc_name(name: &HeaderName) -> bool {
+    name.as_str().bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
 }
 
 /// Headers of gRPC's own retries, which pass as metadata.
@@ -210,6 +239,24 @@ mod tests {
                 headers.insert(name, HeaderValue::from_static(value));
                 assert_eq!(normalize(&mut headers).is_ok(), good, "{name}: {value}");
             }
+        }
+    }
+
+    #[test]
+    fn names_that_grpc_does_not_have_are_refused_by_name() {
+        for (name, good) in [
+            ("x-a.b_9", true),
+            ("x!", false),
+            ("x'y", false),
+            ("x~y", false),
+            ("x*-bin", false),
+            ("x|y", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_static("AA"));
+            let refused = normalize(&mut headers).err();
+            assert_eq!(refused.is_none(), good, "{name}");
+            assert!(refused.is_none_or(|error| error.message.contains(name)), "{name}");
         }
     }
 

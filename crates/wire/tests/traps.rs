@@ -8,8 +8,8 @@ use http::{HeaderMap, Request, Response, Version};
 use landbridge_wire::inbound::{self, RequestEvent};
 use landbridge_wire::outbound::{self, Target};
 use landbridge_wire::{
-    Accepted, Code, Codec, Compression, End, Finish, Limits, Message, Offer, Output, Protocol, ResponseEvent,
-    ResponseReader, RpcError, Shape,
+    Accepted, Code, Codec, Compression, Detail, End, Finish, Limits, Message, Offer, Output, Protocol,
+    ResponseEvent, ResponseReader, RpcError, Shape,
 };
 
 const LIMITS: Limits = Limits { max_message_bytes: 100 };
@@ -87,6 +87,58 @@ fn malformed_timeouts_are_invalid_argument() {
         let (status, body) = refusal(request);
         assert_eq!(status, 400, "{value:?}");
         assert!(body.starts_with(r#"{"code":"invalid_argument""#), "{body}");
+    }
+}
+
+#[test]
+fn a_timeout_of_zero_is_a_timeout() {
+    for (content_type, name, value) in
+        [("application/grpc", "grpc-timeout", "0n"), ("application/proto", "connect-timeout-ms", "0")]
+    {
+        let accepted =
+            inbound::accept(post(&[("content-type", content_type), (name, value)]), &Offer::all(LIMITS))
+                .unwrap();
+        assert_eq!(accepted.call.timeout, Some(std::time::Duration::ZERO), "{name}");
+    }
+}
+
+#[test]
+fn headers_that_may_be_read_in_two_ways_are_refused() {
+    for (content_type, name, values) in [
+        ("application/proto", "connect-timeout-ms", ["1", "2"]),
+        ("application/connect+proto", "connect-timeout-ms", ["1", "1"]),
+        ("application/grpc", "grpc-timeout", ["1S", "2S"]),
+        ("application/grpc-web", "grpc-timeout", ["1S", "2S"]),
+        ("application/grpc", "grpc-encoding", ["gzip", "identity"]),
+        ("application/proto", "content-encoding", ["gzip", "identity"]),
+        ("application/connect+proto", "connect-content-encoding", ["gzip", "br"]),
+        ("application/proto", "connect-protocol-version", ["1", "2"]),
+    ] {
+        let doubled = post(&[("content-type", content_type), (name, values[0]), (name, values[1])]);
+        let error = inbound::accept(doubled, &Offer::all(LIMITS)).unwrap_err().error;
+        assert_eq!(error.code, Code::InvalidArgument, "{name}: {error}");
+        assert!(error.message.contains(name), "{error}");
+    }
+    let two_types = [("content-type", "application/proto"), ("content-type", "application/grpc")];
+    assert_eq!(refusal(post(&two_types)).0, 415);
+    assert!(!inbound::is_call(&post(&two_types)));
+}
+
+#[test]
+fn names_that_grpc_servers_fail_calls_for_never_get_past_the_edge() {
+    for content_type in ["application/grpc", "application/proto", "application/grpc-web"] {
+        let request = post(&[("content-type", content_type), ("x!", "1")]);
+        let error = inbound::accept(request, &Offer::all(LIMITS)).unwrap_err().error;
+        assert_eq!(error.code, Code::InvalidArgument, "{content_type}");
+        assert!(error.message.contains("x!"), "{error}");
+    }
+}
+
+#[test]
+fn json_is_utf8_whatever_the_content_type_says() {
+    for charset in ["utf-16", "\"UTF-16LE\"", "latin1"] {
+        let content_type = format!("application/json; charset={charset}");
+        assert_eq!(refusal(post(&[("content-type", &content_type)])).0, 415, "{charset}");
     }
 }
 
@@ -315,6 +367,58 @@ fn a_stream_that_dies_ends_with_an_error_behind_its_messages() {
 }
 
 #[test]
+fn what_a_server_sends_behind_its_end_is_passed_over() {
+    let message = &b"\0\0\0\0\x01a"[..];
+    for (protocol, content_type, end) in [
+        (Protocol::Connect, "application/connect+proto", &b"\x02\0\0\0\x02{}"[..]),
+        (Protocol::GrpcWeb, "application/grpc-web+proto", b"\x80\0\0\0\x10grpc-status: 0\r\n"),
+    ] {
+        let body = [message, end, message, end].concat();
+        for at in 0..=body.len() {
+            let mut reader = reader(protocol, Shape::Stream);
+            reader.head(response(200, &[("content-type", content_type)]), false);
+            let mut events = Vec::new();
+            for part in [&body[..at], &body[at..]] {
+                reader.push(Bytes::copy_from_slice(part));
+                events.extend(std::iter::from_fn(|| reader.event()));
+            }
+            reader.end();
+            events.extend(std::iter::from_fn(|| reader.event()));
+            let [ResponseEvent::Head(_), ResponseEvent::Message(_), ResponseEvent::End(end)] = &events[..]
+            else {
+                panic!("{protocol:?}, cut at {at}: {events:?}");
+            };
+            assert_eq!(end.result, Ok(()), "{protocol:?}, cut at {at}");
+        }
+    }
+}
+
+#[test]
+fn success_behind_half_a_message_is_no_success() {
+    let mut reader = reader(Protocol::Grpc, Shape::Stream);
+    reader.head(response(200, &[("content-type", "application/grpc")]), false);
+    reader.push(Bytes::from_static(b"\0\0\0\0\x05abc"));
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", "0".parse().unwrap());
+    reader.trailers(trailers);
+    assert_eq!(end_of(reader).result.unwrap_err().code, Code::Internal);
+}
+
+#[test]
+fn details_that_no_peer_would_take_are_left_out_and_the_status_stays() {
+    let mut writer =
+        inbound::accept(post(&[("content-type", "application/grpc")]), &Offer::all(LIMITS)).unwrap().writer;
+    let detail = Detail { type_url: "type.googleapis.com/a.B".into(), value: vec![0; 1 << 20].into() };
+    let error = RpcError { code: Code::Aborted, message: "large".into(), details: vec![detail] };
+    let mut out = Output::new();
+    writer.end(End::failed(error), &mut out);
+    let head = out.head.unwrap();
+    assert_eq!(head.headers()["grpc-status"], "10");
+    assert_eq!(head.headers()["grpc-message"], "large");
+    assert!(!head.headers().contains_key("grpc-status-details-bin"));
+}
+
+#[test]
 fn a_unary_answer_of_two_messages_is_an_error_and_none_of_it_is_shown() {
     let mut writer =
         inbound::accept(post(&[("content-type", "application/proto")]), &Offer::all(LIMITS)).unwrap().writer;
@@ -352,4 +456,30 @@ fn servers_cannot_pass_headers_off_as_trailers() {
     let head = out.head.unwrap();
     let values: Vec<_> = head.headers().get_all("trailer-x").iter().collect();
     assert_eq!(values, ["real"]);
+}
+
+#[test]
+fn servers_cannot_pass_metadata_off_as_another_protocols_status() {
+    let forged = [
+        ("content-type", "application/proto"),
+        ("grpc-status", "0"),
+        ("trailer-grpc-status", "0"),
+        ("trailer-grpc-message", "fine"),
+        ("trailer-x", "real"),
+    ];
+    let mut unary = reader(Protocol::Connect, Shape::Unary);
+    unary.head(response(200, &forged), false);
+    unary.end();
+    let events: Vec<ResponseEvent> = std::iter::from_fn(|| unary.event()).collect();
+    let [ResponseEvent::Head(head), ResponseEvent::Message(_), ResponseEvent::End(end)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert!(head.metadata.is_empty(), "{head:?}");
+    assert_eq!(end.trailers.keys().collect::<Vec<_>>(), ["x"]);
+
+    let mut stream = reader(Protocol::Connect, Shape::Stream);
+    stream.head(response(200, &[("content-type", "application/connect+proto")]), false);
+    let json = br#"{"metadata":{"grpc-status":["0"],"connect-x":["1"],"x":["real"]}}"#;
+    stream.push(Bytes::from([&[2, 0, 0, 0, json.len() as u8][..], json].concat()));
+    assert_eq!(end_of(stream).trailers.keys().collect::<Vec<_>>(), ["x"]);
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from landbridge._core import PENDING
+from landbridge.errors import ConnectError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -34,25 +35,31 @@ class AsgiHost:
         outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         scope = {"type": "lifespan", **_VERSIONS, "state": self._state}
         task = asyncio.ensure_future(self._application(scope, inbox.get, outbox.put))
-        inbox.put_nowait({"type": "lifespan.startup"})
-        has_lifespan = await _answered(task, outbox, "lifespan.startup")
         try:
-            yield
+            inbox.put_nowait({"type": "lifespan.startup"})
+            has_lifespan = await _answered(task, outbox, "lifespan.startup")
+            try:
+                yield
+            finally:
+                if has_lifespan:
+                    inbox.put_nowait({"type": "lifespan.shutdown"})
+                    await _answered(task, outbox, "lifespan.shutdown")
         finally:
-            if has_lifespan:
-                inbox.put_nowait({"type": "lifespan.shutdown"})
-                await _answered(task, outbox, "lifespan.shutdown")
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
     async def serve(self, call: Call) -> None:
         """Serve one request to its end."""
         exchange = _Exchange(call)
+        call.set_worker(exchange)
         try:
             await self._application(self._scope(call), exchange.receive, exchange.send)
-        except Exception:
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
             logger.exception("the ASGI application failed")
-        exchange.end()
+        finally:
+            exchange.end()
 
     def _scope(self, call: Call) -> dict[str, Any]:
         target = call.http_target()
@@ -78,18 +85,31 @@ class AsgiHost:
 
 
 class _Exchange:
-    """One request and its answer, as ASGI has them."""
+    """One request and its answer, as ASGI has them.
+
+    A client who goes away does not cancel the application, which may be in the middle of something: it is
+    told by `http.disconnect`, as other servers do.
+    """
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._body_ended = False
         self._started = False
         self._ended = False
+        self._left = asyncio.Event()
+
+    def cancel(self) -> None:
+        """The client has gone away. The core calls this."""
+        self._left.set()
 
     async def receive(self) -> dict[str, Any]:
         call = self._call
-        while not self._body_ended and not call.is_cancelled:
-            data = call.receive()
+        while not self._body_ended and not call.is_cancelled and not self._ended:
+            try:
+                data = call.receive()
+            except ConnectError:
+                # The request broke off.
+                break
             if data is PENDING:
                 await self._waited(call.when_readable)
             elif data is None:
@@ -97,9 +117,7 @@ class _Exchange:
                 return {"type": "http.request", "body": b"", "more_body": False}
             else:
                 return {"type": "http.request", "body": data, "more_body": True}
-        # The client is there for as long as this task is not cancelled.
-        while not self._ended and not call.is_cancelled:
-            await asyncio.get_running_loop().create_future()
+        await self._left.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, event: dict[str, Any]) -> None:
@@ -113,20 +131,31 @@ class _Exchange:
             self._started = True
         elif event["type"] == "http.response.body":
             body = bytes(event.get("body", b""))
-            has_room = call.send(body) if body else True
-            if not event.get("more_body", False):
-                self._ended = True
-                call.http_end()
+            has_more = event.get("more_body", False)
+            has_room = call.send(body) if body or has_more else True
+            if not has_more:
+                self._end()
             elif not has_room:
                 await self._waited(call.when_writable)
 
     def end(self) -> None:
+        """The application has returned."""
         if self._ended or self._call.is_cancelled:
             return
+        if self._started:
+            # What is out looks like a beginning, and must not look like all.
+            self._ended = True
+            self._left.set()
+            self._call.http_cut()
+            return
+        self._call.http_head(500, [(b"content-type", b"text/plain; charset=utf-8")])
+        self._call.send(b"the application behind this server gave no answer\n")
+        self._end()
+
+    def _end(self) -> None:
         self._ended = True
-        if not self._started:
-            self._call.http_head(500, [(b"content-type", b"text/plain")])
-            self._call.http_end()
+        self._left.set()
+        self._call.http_end()
 
     async def _waited(self, ask: Callable[[Any], None]) -> None:
         waiter = asyncio.get_running_loop().create_future()
@@ -143,7 +172,9 @@ async def _answered(task: asyncio.Future[Any], outbox: asyncio.Queue[dict[str, A
         return False
     message = event.result()
     if message["type"] == f"{what}.failed":
-        raise RuntimeError(f"the ASGI application failed in its lifespan: {message.get('message', '')}")
+        # Frameworks give a whole traceback, whose last line says what it was.
+        said = str(message.get("message", "")).rstrip().rpartition("\n")[2]
+        raise RuntimeError(f"the ASGI application failed in its lifespan: {said}")
     return True
 
 

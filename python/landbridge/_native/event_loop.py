@@ -7,6 +7,7 @@ once. Every handler runs as a task of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -45,32 +46,96 @@ class EventLoop:
         self._operations = operations
         self._http = http
         self._loop = asyncio.get_running_loop()
+        self._running = 0
+        """Handlers that have begun and not ended."""
+        self._requests: set[asyncio.Task[None]] = set()
+        """What serves plain HTTP."""
+        self._emptied: asyncio.Event | None = None
 
     def start(self) -> None:
         """Begin to take calls."""
         self._loop.add_reader(self._server.descriptor, self._take)
 
-    def stop(self) -> None:
-        """Take no more. Those that were taken go on."""
+    async def stop(self, patience: float) -> int:
+        """Take no more, and wait for handlers to end; those whose calls were cut have been cancelled.
+
+        Returns how many have not ended after `patience` seconds.
+        """
+        # What the I/O threads have said last.
+        self._take()
         self._loop.remove_reader(self._server.descriptor)
+        # Tasks that were cancelled before they began are over after this turn.
+        await asyncio.sleep(0)
+        self._emptied = asyncio.Event()
+        if self._running:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), patience)
+        left = self._running
+        for request in self._requests:
+            request.cancel()
+        return left
 
     def _take(self) -> None:
-        loop = self._loop
         for call in self._server.poll():
             number = call.method
             if number < 0:
-                work = self._http(call) if self._http is not None else _refuse(call)
+                # The application decides what becomes of it when the client goes away.
+                request = self._loop.create_task(self._serve_http(call))
+                self._requests.add(request)
+                request.add_done_callback(self._requests.discard)
+                continue
+            operation = self._operations[number]
+            readable = plain(operation, call) if operation.compressions else call
+            if operation.stream_type is StreamType.UNARY and not operation.before:
+                work = self._run_unary(operation, readable)
             else:
-                operation = self._operations[number]
-                readable = plain(operation, call) if operation.compressions else call
-                if operation.stream_type is StreamType.UNARY and not operation.before:
-                    work = _run_unary(operation, readable)
-                else:
-                    work = _run(operation, readable, loop)
-            task = _start(work, loop)
+                work = self._run(operation, readable)
+            task = _start(work, self._loop)
             if not task.done():
                 # Keeps the task alive, and cancels it when the caller goes away.
                 call.set_worker(task)
+
+    async def _run(self, operation: Operation, call: Call) -> None:
+        self._running += 1
+        try:
+            ctx = RequestContext._of(operation.method, call, call.send_headers)
+            await run(operation, call, _Waits(call, self._loop), ctx)
+        finally:
+            self._leave()
+
+    async def _run_unary(self, operation: Operation, call: Call) -> None:
+        """As `_run`, of the one message that has come with the call."""
+        self._running += 1
+        ctx = RequestContext._of(operation.method, call, call.send_headers)
+        try:
+            codec = call.codec
+            request = operation.decode(codec, call.receive())
+            response = await operation.function(request, ctx)
+            message = operation.codecs[codec].encode(response)
+            call.finish(message, head_lines(ctx), trailer_lines(ctx))
+        except BaseException as raised:
+            end(operation, call, ctx, None, raised)
+        else:
+            if ctx._done_callbacks is not None:
+                tell_done(ctx)
+        finally:
+            self._leave()
+
+    async def _serve_http(self, call: Call) -> None:
+        self._running += 1
+        try:
+            if self._http is None:
+                call.http_head(404, [])
+                call.http_end()
+            else:
+                await self._http(call)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._running -= 1
+        if not self._running and self._emptied is not None:
+            self._emptied.set()
 
 
 class _Waits:
@@ -92,28 +157,5 @@ class _Waits:
         self._call.when_writable(waiter)
         await waiter
 
-
-async def _run(operation: Operation, call: Call, loop: asyncio.AbstractEventLoop) -> None:
-    ctx = RequestContext._of(operation.method, call, call.send_headers)
-    await run(operation, call, _Waits(call, loop), ctx)
-
-
-async def _run_unary(operation: Operation, call: Call) -> None:
-    """As `_run`, of the one message that has come with the call."""
-    ctx = RequestContext._of(operation.method, call, call.send_headers)
-    try:
-        codec = call.codec
-        request = operation.decode(codec, call.receive())
-        response = await operation.function(request, ctx)
-        message = operation.codecs[codec].encode(response)
-        call.finish(message, head_lines(ctx), trailer_lines(ctx))
-    except BaseException as raised:
-        end(operation, call, ctx, None, raised)
-    else:
-        if ctx._done_callbacks is not None:
-            tell_done(ctx)
-
-
-async def _refuse(call: Call) -> None:
-    call.http_head(404, [])
-    call.http_end()
+    async def turn(self) -> None:
+        await asyncio.sleep(0)

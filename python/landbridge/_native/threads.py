@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
-from landbridge._operations.ending import failure
 from landbridge._operations.own_compression import plain
 from landbridge._operations.run_sync import run_sync
+from landbridge.errors import ConnectError
 from landbridge.request import RequestContext
 
 if TYPE_CHECKING:
@@ -33,10 +35,15 @@ class Threads:
         for thread in self._threads:
             thread.start()
 
-    def join(self, timeout: float | None = None) -> None:
-        """Wait for the threads to leave, which they do once the server is done and their calls are."""
+    def join(self, timeout: float) -> int:
+        """Wait for the threads to leave, which they do once the server is done and their calls are.
+
+        Returns how many are still at work after `timeout` seconds.
+        """
+        end = time.monotonic() + timeout
         for thread in self._threads:
-            thread.join(timeout)
+            thread.join(max(0.0, end - time.monotonic()))
+        return sum(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
         while (call := self._server.take_blocking()) is not None:
@@ -48,11 +55,14 @@ class Threads:
 
 def _run(operation: Operation, call: Call) -> None:
     ctx: RequestContext[Any, Any] = RequestContext._of(operation.method, call, call.send_headers)
-    try:
-        for _ in run_sync(operation, call, ctx):
-            call.wait_for_room_blocking()
-    except BaseException as raised:
-        # A thread that dies would take no more calls. Whoever raised this had the call ended, or its caller
-        # is gone.
-        if not call.is_cancelled:
-            call.fail(failure(operation, raised))
+    steps = run_sync(operation, call, ctx)
+    # What comes out of it was told to the caller and logged. The thread lives on, to take other calls.
+    with contextlib.suppress(BaseException):
+        next(steps)
+        while True:
+            try:
+                call.wait_for_room_blocking()
+            except ConnectError as gone:
+                steps.throw(gone)
+            else:
+                next(steps)

@@ -59,8 +59,8 @@ class CallFacts(Protocol):
         """The caller's certificate chain, and the names in its first."""
         ...
 
-    def set_compression(self, name: str, /) -> None:
-        """Choose the answer's compression."""
+    def set_compression(self, name: str, /) -> bool:
+        """Choose the answer's compression. Says whether the caller takes it; otherwise nothing changes."""
         ...
 
 
@@ -99,6 +99,10 @@ class AsyncWaits(Protocol):
 
     def writable(self) -> Awaitable[None]:
         """Until there is room for more."""
+        ...
+
+    def turn(self) -> Awaitable[None]:
+        """Until the other tasks that are ready have had a turn."""
         ...
 
 

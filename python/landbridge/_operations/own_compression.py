@@ -21,6 +21,8 @@ class OwnCompression:
 
     def __init__(self, operation: Operation, call: Any) -> None:
         self._call = call
+        self._compressions = operation.compressions
+        self._is_sending = False
         self._inbound = operation.compressions.get(call.encoding)
         self._outbound = operation.compressions.get(call.response_encoding)
         self._read_max_bytes = operation.read_max_bytes
@@ -36,8 +38,14 @@ class OwnCompression:
         """As the call's."""
         return self._plain(self._call.receive_blocking())
 
+    def send_headers(self, headers: Lines | None, /) -> Any:
+        """As the call's."""
+        self._is_sending = True
+        return self._call.send_headers(headers)
+
     def send(self, message: bytes, headers: Lines | None = None, /) -> bool:
         """As the call's."""
+        self._is_sending = True
         return bool(self._call.send(self._packed(message), headers))
 
     def finish(
@@ -46,10 +54,13 @@ class OwnCompression:
         """As the call's."""
         self._call.finish(None if message is None else self._packed(message), headers, trailers)
 
-    def set_compression(self, name: str, /) -> None:
-        """As the call's. From here on the core compresses, or nobody."""
-        self._call.set_compression(name)
-        self._outbound = None
+    def set_compression(self, name: str, /) -> bool:
+        """As the call's."""
+        is_taken = not self._is_sending and bool(self._call.set_compression(name))
+        if is_taken:
+            # The core does its own.
+            self._outbound = self._compressions.get(name)
+        return is_taken
 
     def _plain(self, message: Any) -> Any:
         if not isinstance(message, Compressed):
@@ -70,6 +81,4 @@ class OwnCompression:
 
 def plain(operation: Operation, call: Any) -> Any:
     """The call with plain messages."""
-    if operation.compressions and (call.encoding is not None or call.response_encoding is not None):
-        return OwnCompression(operation, call)
-    return call
+    return OwnCompression(operation, call) if operation.compressions else call

@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from landbridge.request import RequestContext
 
 
+_IN_A_ROW = 32
+"""Messages of one stream after which others get a turn, also where neither side ever has to wait."""
+
+
 async def run(operation: Operation, call: Call, waits: AsyncWaits, ctx: RequestContext[Any, Any]) -> None:
     """Run the call to its end; it is ended exactly once, whatever happens.
 
-    Cancellation passes through. So does `KeyboardInterrupt`; nothing else does.
+    Cancellation passes through, and nothing else does: what a handler raises, `SystemExit` too, ends its call
+    and not the event loop.
     """
     before = Before(operation.before, ctx) if operation.before else None
     error: BaseException | None = None
@@ -45,30 +50,22 @@ def end(
     last: bytes | None,
     error: BaseException | None,
 ) -> None:
-    """End the call with its last message or its error. Raises what is not for the caller."""
+    """End the call with its last message or its error. Raises the error again where it is a cancellation."""
     try:
         if error is None:
             call.finish(last, head_lines(ctx), trailer_lines(ctx))
-        elif isinstance(error, Exception):
-            _fail(operation, call, ctx, error)
-        elif is_cancellation(error):
+        elif not isinstance(error, Exception) and is_cancellation(error):
             if not call.is_cancelled:
                 call.fail(("canceled", "the handler was cancelled", []))
             raise error
         else:
-            _fail(operation, call, ctx, error)
-            if isinstance(error, KeyboardInterrupt):
-                raise error
-    except ValueError as unsendable:
-        # A header that HTTP cannot carry.
+            call.fail(failure(operation, error), head_lines(ctx), trailer_lines(ctx))
+    except Exception as unsendable:
+        # A header that HTTP cannot carry, or a codec that gives something else than bytes.
         call.fail(failure(operation, unsendable))
     finally:
         if ctx._done_callbacks is not None:
             tell_done(ctx)
-
-
-def _fail(operation: Operation, call: Call, ctx: RequestContext[Any, Any], error: BaseException) -> None:
-    call.fail(failure(operation, error), head_lines(ctx), trailer_lines(ctx))
 
 
 def is_cancellation(error: BaseException) -> bool:
@@ -91,14 +88,16 @@ async def _answer(
         if kind is StreamType.UNARY or kind is StreamType.CLIENT_STREAM:
             return encode(await operation.function(request, ctx))
         responses = operation.function(request, ctx)
-        is_first = True
+        number = 0
         try:
             async for response in responses:
                 # The head goes out with the first message.
-                headers = head_lines(ctx) if is_first else None
-                is_first = False
+                headers = None if number else head_lines(ctx)
+                number += 1
                 if not call.send(encode(response), headers):
                     await waits.writable()
+                if number % _IN_A_ROW == 0:
+                    await waits.turn()
         finally:
             close = getattr(responses, "aclose", None)
             if close is not None:
@@ -128,5 +127,9 @@ async def _next(call: Call, waits: AsyncWaits) -> bytes | None:
 async def _messages(operation: Operation, call: Call, waits: AsyncWaits) -> AsyncGenerator[Any, None]:
     """The messages of the request."""
     codec = call.codec
+    number = 0
     while (message := await _next(call, waits)) is not None:
         yield operation.decode(codec, message)
+        number += 1
+        if number % _IN_A_ROW == 0:
+            await waits.turn()

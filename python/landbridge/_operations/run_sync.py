@@ -24,7 +24,7 @@ def run_sync(
     """Run the call to its end; it is ended exactly once, whatever happens.
 
     Yields where what was given to the call has to leave before there is room for more. Closed there, it
-    closes the handler. `KeyboardInterrupt` passes through, nothing else does.
+    closes the handler. What is no `Exception` passes through: servers end their workers by `SystemExit`.
     """
     before = Before(operation.before, ctx) if operation.before else None
     error: BaseException | None = None
@@ -45,10 +45,10 @@ def run_sync(
             raise error
         else:
             call.fail(failure(operation, error), head_lines(ctx), trailer_lines(ctx))
-            if isinstance(error, KeyboardInterrupt):
+            if not isinstance(error, Exception):
                 raise error
-    except ValueError as unsendable:
-        # A header that HTTP cannot carry.
+    except Exception as unsendable:
+        # A header that HTTP cannot carry, or a codec that gives something else than bytes.
         call.fail(failure(operation, unsendable))
     finally:
         if ctx._done_callbacks is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from landbridge.client._asynchronous import ConnectClient
 from landbridge.client._blocking import ConnectClientSync
+from landbridge.client._cancellation import Cancellation
 from landbridge.client._response_metadata import ResponseMetadata
 from landbridge.client._streams import BidiStream, ClientStream, ServerStream
 from landbridge.client._streams_sync import BidiStreamSync, ClientStreamSync, ServerStreamSync
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BidiStream",
     "BidiStreamSync",
+    "Cancellation",
     "ClientStream",
     "ClientStreamSync",
     "ConnectClient",

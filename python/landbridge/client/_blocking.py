@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from landbridge.client._cancellation import covered
 from landbridge.client._configuration import (
     DEFAULT_COMPRESS_MIN_BYTES,
     DEFAULT_SEND_COMPRESSION,
@@ -39,7 +40,7 @@ RES = TypeVar("RES")
 class ConnectClientSync:
     """Calls a server from threads, any number at once. Generated clients derive from it.
 
-    A call waits outside of Python's lock; signals such as Ctrl-C interrupt it.
+    A call waits outside of Python's lock. Signals such as Ctrl-C interrupt it; a `Cancellation` gives it up.
     """
 
     def __init__(
@@ -194,6 +195,7 @@ class ConnectClientSync:
         wait_for_ready = self._configuration.wait_for_ready
         message = operation.encode(request)
         call = operation.start(None, None, message, lines, timeout, use_get, wait_for_ready)
+        covered(call)
         try:
             answer = call.answer_blocking()
         finally:

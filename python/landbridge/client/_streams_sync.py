@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from landbridge._headers import Headers
+from landbridge.client._cancellation import covered
 from landbridge.client._response_metadata import wanted
 from landbridge.method import StreamType
 
@@ -246,6 +247,7 @@ class Direct(Conversation):
                 self._client._configuration.wait_for_ready,
             )
             self._call = call
+            covered(call)
             if request is not None and kind is StreamType.BIDI_STREAM:
                 self._sender = threading.Thread(
                     target=self._send_all, args=(call, request), name="landbridge-requests", daemon=True

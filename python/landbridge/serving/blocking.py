@@ -45,14 +45,14 @@ class ServerSync:
 
     def start(self) -> None:
         """Open the port and serve. Raises what `Server.start` raises."""
+        if self._thread.ident is not None:
+            raise RuntimeError("a server is started once")
         self._thread.start()
         self._started.result()
 
     def wait(self) -> None:
         """Wait until it has been stopped, by another thread or a signal handler."""
-        while self._thread.is_alive():
-            # In pieces, so that signal handlers run in between.
-            self._thread.join(0.5)
+        self._thread.join()
 
     def stop(self, grace: float | None = 30.0) -> None:
         """Stop as `Server.stop` does, and return when that is done."""

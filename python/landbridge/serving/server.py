@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from contextlib import AsyncExitStack
@@ -34,6 +35,12 @@ _STREAMS = {
     StreamType.SERVER_STREAM: 2,
     StreamType.BIDI_STREAM: 3,
 }
+
+
+logger = logging.getLogger("landbridge")
+
+_CLEAN_UP_TIME = 5.0
+"""Seconds that handlers get to clean up once their calls are cut."""
 
 
 class Server:
@@ -81,6 +88,8 @@ class Server:
         self._tls = tls
         self._fallback = fallback
         self._thread_count = min(32, 4 * (os.cpu_count() or 1)) if threads is None else threads
+        if self._thread_count < 1 or io_threads < 1:
+            raise ValueError("threads and io_threads are at least 1 each")
         self._io_threads = io_threads
         self._limits = limits or Limits()
         self._addresses: list[tuple[str, int]] = []
@@ -89,6 +98,9 @@ class Server:
         self._threads: Threads | None = None
         self._left: asyncio.Future[None] | None = None
         self._stopped: asyncio.Event | None = None
+        self._left_behind = 0
+        """Handlers that had not ended when the server had."""
+        self._closing: asyncio.Future[None] | None = None
         self._lifespans = AsyncExitStack()
         self._draining: list[Callable[[], object]] = []
 
@@ -122,6 +134,11 @@ class Server:
         """
         if self._stopped is not None:
             raise RuntimeError("a server is started once")
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            message = "a Server runs in an event loop of asyncio; elsewhere, ServerSync brings its own"
+            raise RuntimeError(message) from None
         self._stopped = asyncio.Event()
         try:
             await self._start()
@@ -140,6 +157,8 @@ class Server:
 
             http = AsgiHost(self._fallback)
             await self._lifespans.enter_async_context(http.lifespan())
+        for application in self._applications:
+            application._joined(self._applications)
         operations, core = self._build(has_fallback=http is not None)
         await self._bind(core)
         self._core = core
@@ -190,9 +209,12 @@ class Server:
             core.bind_unix(os.fspath(self._uds))
         else:
             loop = asyncio.get_running_loop()
-            found = await loop.getaddrinfo(
-                self._host or None, self._asked_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )
+            try:
+                found = await loop.getaddrinfo(
+                    self._host or None, self._asked_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+                )
+            except socket.gaierror as problem:
+                raise OSError(f"cannot listen on {self._host}: {problem.strerror}") from problem
             port = self._asked_port
             for ip in dict.fromkeys(str(entry[4][0]) for entry in found):
                 bound = core.bind(ip, port)
@@ -216,8 +238,13 @@ class Server:
         if core is None or left is None or self._stopped is None:
             return
         callbacks, self._draining = self._draining, []
+        for application in self._applications:
+            application._leaving()
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except Exception:
+                logger.exception("a callback of on_draining failed")
         core.drain()
         try:
             await asyncio.wait_for(asyncio.shield(left), grace)
@@ -226,20 +253,27 @@ class Server:
         finally:
             core.abort()
         await asyncio.shield(left)
-        await self._close(core)
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close(core))
+        await asyncio.shield(self._closing)
 
     async def _close(self, core: _core.Server) -> None:
-        if self._core is None or self._stopped is None:
-            return
-        self._core = None
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, core.join_blocking)
-        if self._threads is not None:
-            await loop.run_in_executor(None, self._threads.join, 1.0)
+        stuck = 0
         if self._loop is not None:
-            self._loop.stop()
-        await self._lifespans.aclose()
-        self._stopped.set()
+            stuck += await self._loop.stop(_CLEAN_UP_TIME)
+        if self._threads is not None:
+            stuck += await loop.run_in_executor(None, self._threads.join, _CLEAN_UP_TIME)
+        self._left_behind = stuck
+        if stuck:
+            logger.warning("%d handlers do not end though their callers are gone; leaving them", stuck)
+        self._core = None
+        try:
+            await self._lifespans.aclose()
+        finally:
+            if self._stopped is not None:
+                self._stopped.set()
 
     async def __aenter__(self) -> Server:
         await self.start()

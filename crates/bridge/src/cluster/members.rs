@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::uri::Authority;
 use landbridge_net::{
-    Address, Endpoint, EndpointConfig, EndpointSettings, HostPort, Resolution, ResolveMode, ResolveSettings,
-    Resolver, SystemLookup, TcpKeepalive, UpstreamHttp,
+    Address, Endpoint, EndpointConfig, EndpointSettings, HostPort, Lookup, Resolution, ResolveMode,
+    ResolveSettings, Resolver, TcpKeepalive, UpstreamHttp,
 };
 use tokio::sync::watch;
 
 use super::SharedCluster;
+use super::lookup::Counted;
 use crate::config::{self, Discovery, DnsFamily, EndpointAddress, UpstreamHttpVersion};
 use crate::stats::Host;
 
@@ -34,8 +35,12 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Starts with the addresses of the file, and looks up the names.
-    pub(super) fn start(shared: &Arc<SharedCluster>, worker: usize) -> Arc<Self> {
+    /// Starts with the addresses of the file, and looks up the names by `lookup`.
+    pub(super) fn start(
+        shared: &Arc<SharedCluster>,
+        worker: usize,
+        lookup: impl Lookup + Clone,
+    ) -> Arc<Self> {
         let mut fixed = Vec::new();
         let mut resolvers = Vec::new();
         let mut watched = Vec::new();
@@ -43,7 +48,12 @@ impl Members {
             match source(&entry.address, &shared.config.discovery) {
                 Source::Fixed(address) => fixed.push(member(shared, entry, address)),
                 Source::Name(target, settings, family) => {
-                    let resolver = Resolver::start(target, settings, SystemLookup);
+                    let lookup = Counted {
+                        lookup: lookup.clone(),
+                        cluster: shared.id,
+                        stats: (worker == 0).then(|| shared.stats.worker(worker)),
+                    };
+                    let resolver = Resolver::start(target, settings, lookup);
                     watched.push((entry.clone(), family, resolver.watch()));
                     resolvers.push(resolver);
                 }
@@ -54,7 +64,7 @@ impl Members {
         for member in &fixed {
             watch_arrivals(shared, &member.endpoint);
         }
-        shared.stats.set_hosts(shared.id, worker, hosts(&fixed));
+        changed(shared, worker, &fixed);
         if !watched.is_empty() {
             tokio::spawn(follow(Arc::downgrade(&members), Arc::clone(shared), worker, fixed, watched));
         }
@@ -142,7 +152,7 @@ async fn follow(
         if addresses(&before) != addresses(&now) {
             let found = addresses(&now);
             tracing::info!(cluster = shared.config.name, endpoints = ?found, "endpoints changed");
-            shared.stats.set_hosts(shared.id, worker, hosts(&now));
+            changed(&shared, worker, &now);
             *members.lock() = now.into();
         }
         members
@@ -213,6 +223,15 @@ fn member(shared: &SharedCluster, entry: &config::Endpoint, address: Address) ->
     Member { endpoint, authority, weight: entry.weight }
 }
 
+/// Tells the statistics of the members that a worker has from now on.
+fn changed(shared: &SharedCluster, worker: usize, members: &[Member]) {
+    shared.stats.set_hosts(shared.id, worker, hosts(members));
+    // The workers' changes are one: that of the cluster.
+    if worker == 0 && !members.is_empty() {
+        shared.stats.worker(worker).cluster(shared.id).membership_change.increment();
+    }
+}
+
 /// The members as statistics show them.
 fn hosts(members: &[Member]) -> Vec<Host> {
     let host = |member: &Member| Host {
@@ -257,4 +276,142 @@ fn settings(config: &config::Cluster) -> EndpointSettings {
     settings.max_concurrent_streams = http2.max_concurrent_streams.map(|most| most as usize);
     crate::http2::apply(http2, &mut settings.http2);
     settings
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::io;
+    use std::net::SocketAddr;
+    use std::num::NonZeroUsize;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Bootstrap;
+    use crate::schemas::Schemas;
+    use crate::stats::Stats;
+
+    /// A name server whose answers a test changes.
+    #[derive(Clone, Debug, Default)]
+    struct Names(Arc<Mutex<HashMap<String, Vec<SocketAddr>>>>);
+
+    impl Names {
+        fn set(&self, name: &str, addresses: &[&str]) {
+            let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+            self.0.lock().unwrap().insert(name.to_owned(), addresses);
+        }
+
+        fn forget(&self, name: &str) {
+            self.0.lock().unwrap().remove(name);
+        }
+    }
+
+    impl Lookup for Names {
+        async fn lookup(&self, host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+            self.0.lock().unwrap().get(host).cloned().ok_or_else(|| io::Error::other("no such name"))
+        }
+    }
+
+    fn cluster(kind: &str) -> Arc<SharedCluster> {
+        let text = format!(
+            "static_resources:
+  listeners:
+  - address: {{ socket_address: {{ address: 127.0.0.1, port_value: 0 }} }}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          '@type': type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: front
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: {{ '@type': type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
+          route_config:
+            virtual_hosts:
+            - {{ name: all, domains: ['*'], routes: [{{ match: {{ prefix: / }}, route: {{ cluster: named }} }}] }}
+  clusters:
+  - name: named
+    type: {kind}
+    dns_refresh_rate: 0.002s
+    http2_protocol_options: {{}}
+    load_assignment: {{ cluster_name: named, endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: one.test, port_value: 80 }} }} }} }}] }}] }}
+"
+        );
+        let bootstrap = Bootstrap::from_yaml(&text).unwrap_or_else(|errors| panic!("{errors}"));
+        let stats = Arc::new(Stats::new(&bootstrap, NonZeroUsize::MIN.get()));
+        let schemas = Schemas::load(&bootstrap).unwrap();
+        let (id, config) = bootstrap.clusters_with_ids().next().unwrap();
+        Arc::new(SharedCluster::load(id, config.clone(), schemas.of_cluster(id), stats).unwrap())
+    }
+
+    fn addresses(members: &Members) -> Vec<String> {
+        members.current().iter().map(|member| member.endpoint.address().to_string()).collect()
+    }
+
+    async fn until(condition: impl Fn() -> bool) {
+        let waiting = async {
+            while !condition() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it hangs");
+    }
+
+    fn stat(shared: &SharedCluster, name: &str) -> u64 {
+        let text = shared.stats.snapshot().to_text();
+        let line = format!("cluster.named.{name}: ");
+        text.lines().find_map(|text| text.strip_prefix(&line)?.parse().ok()).expect("a statistic")
+    }
+
+    #[tokio::test]
+    async fn endpoints_follow_the_names_and_keep_their_connections_where_they_stay() {
+        let names = Names::default();
+        names.set("one.test", &["127.0.0.1:80", "127.0.0.2:80"]);
+        let shared = cluster("STRICT_DNS");
+        let members = Members::start(&shared, 0, names.clone());
+        members.resolved().await;
+        assert_eq!(addresses(&members), ["127.0.0.1:80", "127.0.0.2:80"]);
+        let stays = Arc::clone(members.current()[1].endpoint.stats());
+
+        names.set("one.test", &["127.0.0.2:80", "127.0.0.3:80"]);
+        until(|| addresses(&members) == ["127.0.0.2:80", "127.0.0.3:80"]).await;
+        assert!(Arc::ptr_eq(&stays, members.current()[0].endpoint.stats()), "it was made anew");
+        assert_eq!((stat(&shared, "membership_change"), stat(&shared, "membership_healthy")), (2, 2));
+        assert_eq!(stat(&shared, "update_failure"), 0);
+        assert!(stat(&shared, "update_success") >= 2);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_be_looked_up_any_more_keeps_its_endpoints() {
+        let names = Names::default();
+        names.set("one.test", &["127.0.0.1:80"]);
+        let shared = cluster("STRICT_DNS");
+        let members = Members::start(&shared, 0, names.clone());
+        members.resolved().await;
+        names.forget("one.test");
+        until(|| stat(&shared, "update_failure") > 1).await;
+        assert_eq!(addresses(&members), ["127.0.0.1:80"]);
+        names.set("one.test", &[]);
+        let failures = stat(&shared, "update_failure");
+        until(|| stat(&shared, "update_failure") > failures + 1).await;
+        assert_eq!(addresses(&members), ["127.0.0.1:80"]);
+        assert_eq!(stat(&shared, "membership_change"), 1);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_knows_is_told_as_the_reason_and_found_once_it_is_there() {
+        let names = Names::default();
+        let shared = cluster("LOGICAL_DNS");
+        let members = Members::start(&shared, 0, names.clone());
+        members.resolved().await;
+        assert!(members.current().is_empty());
+        assert!(members.problem().is_some_and(|problem| problem.contains("one.test")));
+        names.set("one.test", &["127.0.0.9:80", "127.0.0.8:80"]);
+        until(|| addresses(&members) == ["127.0.0.9:80"]).await;
+        assert_eq!(members.problem(), None);
+        assert_eq!(
+            stat(&shared, "update_attempt"),
+            stat(&shared, "update_success") + stat(&shared, "update_failure")
+        );
+    }
 }

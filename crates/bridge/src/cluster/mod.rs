@@ -1,6 +1,7 @@
 //! A cluster as it runs on one worker: its endpoints, how one of them is chosen, and what was learned of it.
 
 mod balance;
+mod lookup;
 mod members;
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use http::Request;
 use http::uri::{Authority, Uri};
-use landbridge_net::{Address, ClientTls, OpenError, ResponseFuture, SendBody};
+use landbridge_net::{Address, ClientTls, OpenError, ResponseFuture, SendBody, SystemLookup};
 use landbridge_wire::{Accepted, Code, Compression, RpcError};
 
 use crate::access_log::Trouble;
@@ -116,7 +117,7 @@ impl AuthorityChoice {
 impl Cluster {
     /// Starts the cluster on the current runtime: names are looked up from now on, connections are made when needed.
     pub(crate) fn start(shared: Arc<SharedCluster>, worker: usize) -> Self {
-        let members = Members::start(&shared, worker);
+        let members = Members::start(&shared, worker, SystemLookup);
         let balancer = Balancer::new(shared.config.load_balancing);
         Self { shared, members, balancer }
     }

@@ -30,6 +30,9 @@ pub struct Listener {
     pub buffer_limit_bytes: u32,
     /// Every worker has a socket of its own (`enable_reuse_port`); else all accept from one. Default true.
     pub reuse_port: bool,
+    /// The file says so itself: then another bridge of the same user may share the port, for a rolling restart. Where it
+    /// is only the default, a port in use stops the start.
+    pub shared_port: bool,
     /// Connections the system may hold before they are accepted. `None`: our default.
     pub backlog: Option<u32>,
     /// `traffic_direction` is INBOUND, so that draining inbound listeners drains this one.
@@ -52,6 +55,7 @@ impl Listener {
             http,
             buffer_limit_bytes: Self::BUFFER_LIMIT,
             reuse_port: true,
+            shared_port: false,
             backlog: None,
             inbound: false,
             stat_prefix: None,
@@ -97,6 +101,7 @@ impl Listener {
             );
             listener.refuse("api_listener", "listeners need an address");
             let chain = chain?;
+            let written = enable_reuse_port?.or(reuse_port?);
             inspectors?;
             one?;
             bind?;
@@ -109,7 +114,8 @@ impl Listener {
                 handshake_timeout: chain.handshake_timeout,
                 http: chain.http,
                 buffer_limit_bytes: limit?,
-                reuse_port: enable_reuse_port?.or(reuse_port?).unwrap_or(true),
+                reuse_port: written.unwrap_or(true),
+                shared_port: written == Some(true),
                 backlog: backlog?,
                 inbound: inbound?,
                 stat_prefix: stat_prefix?,

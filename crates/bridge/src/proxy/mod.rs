@@ -159,10 +159,11 @@ impl Proxy {
             record.changed(head.headers());
         }
         let limits = Limits { max_message_bytes: settings.max_message_bytes };
+        let path = head.uri().path_and_query().cloned();
         let inbound::Accepted { call, reader, writer } = match inbound::accept(head, &Offer::all(limits)) {
             Ok(accepted) => accepted,
             Err(refusal) => {
-                send_refusal(*refusal, &extra, respond, record);
+                send_refusal(*refusal, path, &extra, respond, record);
                 return None;
             }
         };
@@ -192,6 +193,7 @@ impl Proxy {
             forward,
             timeout: target.timeout,
             request_timeout: self.listener.http.request_timeout,
+            parting_time: self.listener.http.delayed_close_timeout.unwrap_or_default(),
             authority: chosen_authority(forward, authority),
             path,
         };
@@ -268,6 +270,7 @@ fn refuse(
     respond: Responder,
     mut record: Record<'_>,
 ) {
+    let path = head.uri().path_and_query().cloned();
     match inbound::accept(head, &Offer::all(Limits::default())) {
         Ok(accepted) => {
             record.call(accepted.call.protocol, accepted.call.path);
@@ -277,7 +280,9 @@ fn refuse(
             }
             answer.refuse(error);
         }
-        Err(refusal) if refusal.protocol.is_some() => send_refusal(*refusal, &extra, respond, record),
+        Err(refusal) if refusal.protocol.is_some() => {
+            send_refusal(*refusal, path, &extra, respond, record);
+        }
         Err(_) => {
             let mut head = Response::new(());
             *head.status_mut() = status;
@@ -288,10 +293,21 @@ fn refuse(
     }
 }
 
-fn send_refusal(refusal: Refusal, extra: &ResponseHeaders<'_>, respond: Responder, mut record: Record<'_>) {
+/// Sends the answer to a request that its head alone condemns.
+fn send_refusal(
+    refusal: Refusal,
+    path: Option<PathAndQuery>,
+    extra: &ResponseHeaders<'_>,
+    respond: Responder,
+    mut record: Record<'_>,
+) {
     tracing::debug!(error = %refusal.error, "request refused");
     let Some(mut head) = refusal.output.head else { return };
     record.refused();
+    if let (Some(protocol), Some(path)) = (refusal.protocol, path) {
+        record.call(protocol, path);
+        record.ended(Err(refusal.error.code));
+    }
     extra.apply(head.headers_mut(), &record);
     record.answered(&head);
     let trailers = match refusal.output.finish {

@@ -25,6 +25,8 @@ pub(crate) struct Record<'a> {
     facts: Option<Box<Facts<'a>>>,
     call: Option<(Protocol, PathAndQuery)>,
     cluster: Option<&'a ClusterStats>,
+    /// It went to an endpoint.
+    was_sent: bool,
     /// What the caller was answered.
     status: Option<StatusCode>,
     /// What the server answered.
@@ -50,6 +52,7 @@ impl<'a> Record<'a> {
             facts: None,
             call: None,
             cluster: None,
+            was_sent: false,
             status: None,
             upstream: None,
             response_took: None,
@@ -102,6 +105,7 @@ impl<'a> Record<'a> {
 
     /// It went to this endpoint.
     pub(crate) fn sent_to(&mut self, address: Address) {
+        self.was_sent = true;
         if let Some(facts) = &mut self.facts {
             facts.sent_to(address);
         }
@@ -109,6 +113,14 @@ impl<'a> Record<'a> {
 
     /// It went to no endpoint.
     pub(crate) fn unopened(&mut self, unopened: &Unopened) {
+        match (self.cluster, unopened.trouble) {
+            (Some(cluster), Trouble::NoEndpoint) => cluster.upstream_cx_none_healthy.increment(),
+            // Without a reason it was refused before any endpoint was asked; those count their own.
+            (Some(cluster), Trouble::Overflow) if unopened.reason.is_none() => {
+                cluster.upstream_rq_active_overflow.increment();
+            }
+            _ => {}
+        }
         self.trouble(unopened.trouble);
         if let (Some(facts), Some(reason)) = (&mut self.facts, &unopened.reason) {
             facts.unreachable(reason.clone());
@@ -214,11 +226,15 @@ impl Drop for Record<'_> {
         }
         if let Some((protocol, path)) = &self.call {
             let code = self.outcome.unwrap_or(Err(Code::Canceled)).err();
-            self.stats.calls.record(*protocol, path.path(), code);
+            self.stats.calls.record(*protocol, path.path(), code, self.upstream.is_some());
         }
         if let (Some(cluster), Some(status)) = (self.cluster, self.upstream) {
             cluster.statuses.record(status);
             cluster.upstream_rq_time.record(took);
+        }
+        if let (Some(cluster), Some(_), None, false) = (self.cluster, &self.call, self.outcome, self.was_sent)
+        {
+            cluster.upstream_rq_cancelled.increment();
         }
         self.write_down(took);
     }

@@ -68,6 +68,7 @@ impl RunningListener {
     pub(super) fn wanted(&self) -> (Address, ListenSettings) {
         let (address, mut settings) = listening(&self.config.address);
         settings.queue_per_worker = self.config.reuse_port;
+        settings.shared_port = self.config.shared_port;
         settings.backlog = self.config.backlog.unwrap_or(settings.backlog);
         (address, settings)
     }
@@ -146,7 +147,8 @@ mod tests {
     fn sockets_are_bound_as_the_file_says() {
         let tcp = || ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
         let (_, usual) = listener(tcp(), |_| {}).wanted();
-        assert!(usual.queue_per_worker && usual.backlog == ListenSettings::default().backlog);
+        assert!(usual.queue_per_worker && !usual.shared_port);
+        assert_eq!(usual.backlog, ListenSettings::default().backlog);
         let (_, changed) = listener(tcp(), |listener| {
             (listener.reuse_port, listener.backlog) = (false, Some(7));
         })

@@ -1,8 +1,8 @@
 //! Calls by client protocol, method and code.
 //!
-//! The method is the one label that clients choose. A method gets a line of its own once a call to it ended in anything
-//! but "there is no such method", and at most [`MAX_METHODS`] of them do; all others share one line. So no client can
-//! make the statistics grow, and the usual way of counting is a hash, a comparison and an addition.
+//! The method is the one label that clients choose. A method gets a line of its own once a server has answered a call to
+//! it with anything but "there is no such method", and at most [`MAX_METHODS`] of them do; all others share one line. So
+//! no client can make the statistics grow, and the usual way of counting is a hash, a comparison and an addition.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -58,12 +58,14 @@ impl Default for Calls {
 }
 
 impl Calls {
-    /// Counts a call that ended. `path` is `/package.Service/Method`, without a query; `code` is `None` for success.
-    pub fn record(&self, protocol: Protocol, path: &str, code: Option<Code>) {
-        self.outcomes_of(path, code).of(protocol, code).increment();
+    /// Counts a call that ended. `path` is `/package.Service/Method`, without a query; `code` is `None` for success;
+    /// `answered` says that a server answered, so that the code may be its own.
+    pub fn record(&self, protocol: Protocol, path: &str, code: Option<Code>, answered: bool) {
+        let exists = answered && code != Some(Code::Unimplemented);
+        self.outcomes_of(path, exists).of(protocol, code).increment();
     }
 
-    fn outcomes_of(&self, path: &str, code: Option<Code>) -> &Outcomes {
+    fn outcomes_of(&self, path: &str, exists: bool) -> &Outcomes {
         if path.len() > MAX_PATH {
             return &self.other;
         }
@@ -72,7 +74,7 @@ impl Calls {
             let slot = &self.slots[start.wrapping_add(probe) % SLOTS];
             let method = match slot.get() {
                 Some(method) => method,
-                None if self.is_admitted(code) => slot.get_or_init(|| {
+                None if exists && self.methods.value() < MAX_METHODS as u64 => slot.get_or_init(|| {
                     self.methods.increment();
                     let path = path.into();
                     let outcomes = Outcomes::default();
@@ -85,10 +87,6 @@ impl Calls {
             }
         }
         &self.other
-    }
-
-    fn is_admitted(&self, code: Option<Code>) -> bool {
-        code != Some(Code::Unimplemented) && self.methods.value() < MAX_METHODS as u64
     }
 
     pub(super) fn sample(&self, out: &mut Snapshot) {
@@ -133,10 +131,10 @@ mod tests {
     #[test]
     fn calls_are_told_apart_by_protocol_method_and_code() {
         let calls = Calls::default();
-        calls.record(Protocol::Connect, "/a.B/C", None);
-        calls.record(Protocol::Connect, "/a.B/C", None);
-        calls.record(Protocol::Grpc, "/a.B/C", Some(Code::NotFound));
-        calls.record(Protocol::GrpcWeb, "/a.B/D", Some(Code::Unauthenticated));
+        calls.record(Protocol::Connect, "/a.B/C", None, true);
+        calls.record(Protocol::Connect, "/a.B/C", None, true);
+        calls.record(Protocol::Grpc, "/a.B/C", Some(Code::NotFound), true);
+        calls.record(Protocol::GrpcWeb, "/a.B/D", Some(Code::Unauthenticated), true);
         let expected = "landbridge.calls.connect./a.B/C.ok: 2\n\
                         landbridge.calls.grpc./a.B/C.not_found: 1\n\
                         landbridge.calls.grpc_web./a.B/D.unauthenticated: 1\n";
@@ -146,18 +144,29 @@ mod tests {
     #[test]
     fn methods_that_do_not_exist_share_a_line() {
         let calls = Calls::default();
-        calls.record(Protocol::Grpc, "/no.Such/Method", Some(Code::Unimplemented));
-        calls.record(Protocol::Grpc, "/nor/this", Some(Code::Unimplemented));
-        calls.record(Protocol::Grpc, &format!("/{}", "x".repeat(MAX_PATH)), None);
+        calls.record(Protocol::Grpc, "/no.Such/Method", Some(Code::Unimplemented), true);
+        calls.record(Protocol::Grpc, "/nor/this", Some(Code::Unimplemented), true);
+        calls.record(Protocol::Grpc, &format!("/{}", "x".repeat(MAX_PATH)), None, true);
         let expected = "landbridge.calls.grpc.other.ok: 1\nlandbridge.calls.grpc.other.unimplemented: 2\n";
         assert_eq!(lines(&calls), expected);
     }
 
     #[test]
+    fn what_no_server_has_answered_makes_no_line() {
+        let calls = Calls::default();
+        calls.record(Protocol::Grpc, "/made.Up/1", Some(Code::InvalidArgument), false);
+        calls.record(Protocol::Grpc, "/made.Up/2", Some(Code::InvalidArgument), false);
+        assert_eq!(lines(&calls), "landbridge.calls.grpc.other.invalid_argument: 2\n");
+        calls.record(Protocol::Grpc, "/a.B/C", None, true);
+        calls.record(Protocol::Grpc, "/a.B/C", Some(Code::Unavailable), false);
+        assert!(lines(&calls).contains("landbridge.calls.grpc./a.B/C.unavailable: 1\n"));
+    }
+
+    #[test]
     fn a_known_method_keeps_its_line_for_every_code() {
         let calls = Calls::default();
-        calls.record(Protocol::Grpc, "/a.B/C", None);
-        calls.record(Protocol::Grpc, "/a.B/C", Some(Code::Unimplemented));
+        calls.record(Protocol::Grpc, "/a.B/C", None, true);
+        calls.record(Protocol::Grpc, "/a.B/C", Some(Code::Unimplemented), true);
         assert!(lines(&calls).contains("landbridge.calls.grpc./a.B/C.unimplemented: 1\n"));
     }
 
@@ -166,7 +175,7 @@ mod tests {
         let calls = Calls::default();
         let total = 20 * MAX_METHODS;
         for n in 0..total {
-            calls.record(Protocol::Connect, &format!("/s/{n}"), None);
+            calls.record(Protocol::Connect, &format!("/s/{n}"), None, true);
         }
         let text = lines(&calls);
         assert!(text.lines().count() <= MAX_METHODS + 1);

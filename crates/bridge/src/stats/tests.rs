@@ -110,7 +110,7 @@ fn workers_are_added_up() {
         worker.listeners[0].statuses.record(StatusCode::OK);
         worker.listeners[0].statuses.record(StatusCode::NOT_FOUND);
         worker.clusters[0].upstream_rq_timeout.increment();
-        worker.calls.record(Protocol::Connect, "/a.B/C", None);
+        worker.calls.record(Protocol::Connect, "/a.B/C", None, true);
     }
     let snapshot = stats.snapshot();
     for (name, value) in [
@@ -133,7 +133,7 @@ fn prometheus_families_and_labels_are_envoys() {
     worker.clusters[0].statuses.record(StatusCode::OK);
     worker.clusters[0].upstream_rq_time.record(Duration::from_millis(3));
     worker.clusters[0].upstream_rq_time.record(Duration::from_micros(44_500));
-    worker.calls.record(Protocol::GrpcWeb, "/a.B/C", None);
+    worker.calls.record(Protocol::GrpcWeb, "/a.B/C", None, true);
     let mut snapshot = stats.snapshot();
     snapshot.server_gauge("live", 1);
     let text = snapshot.to_prometheus();

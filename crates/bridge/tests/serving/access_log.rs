@@ -143,7 +143,7 @@ fn what_the_bridge_answers_by_itself_is_told_with_its_reason() {
         ["NR", "route_not_found", "Unimplemented", "-"],
         ["UF", refused, "Unavailable", "nobody"],
         ["-", "local_reply", "-", "-"],
-        ["DPE", "request_refused", "-", "backend"],
+        ["DPE", "request_refused", "InvalidArgument", "backend"],
         ["UT", "response_timeout", "DeadlineExceeded", "backend"],
     ];
     assert_eq!(told, expected);

@@ -1,6 +1,7 @@
 //! A bridge, the server behind it and a caller in front of it.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,29 +10,33 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use landbridge_bridge::admin::{Launch, LogLevel, LogLevels, UnknownLogger};
 use landbridge_bridge::config::Bootstrap;
-use landbridge_bridge::{Bridge, Options};
+use landbridge_bridge::{Bridge, Options, StartError};
 use landbridge_net::{
-    Address, Drain, Endpoint, EndpointConfig, Frame, Handler, ListenSettings, Listener, RecvBody, Responder,
-    Server, UpstreamHttp, serve,
+    Address, Drain, Endpoint, EndpointConfig, Frame, Handler, ListenSettings, Listener, Reason, RecvBody,
+    Responder, Server, UpstreamHttp, serve,
 };
 use tokio::runtime::Runtime;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
 /// The longest that anything in a test may take before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A bridge with one listener and the cluster `backend`.
 pub(crate) struct World {
-    bridge: Bridge,
+    pub(crate) bridge: Bridge,
     pub(crate) runtime: Runtime,
     server: Address,
+    /// What the server counts.
+    pub(crate) served: Arc<Server>,
+    /// Lets the server read a request to `Pause`.
+    pub(crate) gate: Arc<Notify>,
     /// Ends the server's thread when it is dropped.
     _stop: oneshot::Sender<()>,
     heads: Mutex<mpsc::UnboundedReceiver<HeaderMap>>,
 }
 
 /// What a test sets in the file.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct File {
     /// Fields of the HttpConnectionManager.
     pub(crate) manager: String,
@@ -41,22 +46,43 @@ pub(crate) struct File {
     pub(crate) action: String,
     /// Fields of the listener.
     pub(crate) listener: String,
+    /// Fields of the cluster.
+    pub(crate) cluster: String,
     /// Fields of the cluster's `common_http_protocol_options`.
     pub(crate) upstream_http: String,
+    /// Fields of the cluster's `http2_protocol_options`.
+    pub(crate) upstream_http2: String,
+    /// Worker threads, by default two.
+    pub(crate) workers: Option<usize>,
+    /// The port of the listener; 0 lets the system choose.
+    pub(crate) port: u16,
+    /// Where the cluster leads instead of to our server.
+    pub(crate) upstream: Option<SocketAddr>,
 }
 
 impl World {
     pub(crate) fn start(file: File) -> Self {
+        Self::try_start(file).expect("it starts")
+    }
+
+    pub(crate) fn try_start(file: File) -> Result<Self, StartError> {
         let (tell, heads) = mpsc::unbounded_channel();
-        let (address, stop) = start_server(Backend { tell });
-        let port = address.tcp().expect("TCP").port();
-        let File { manager, route, action, listener, upstream_http } = file;
+        let served = Arc::new(Server::default());
+        let gate = Arc::new(Notify::new());
+        let backend = Backend { tell, gate: Arc::clone(&gate) };
+        let (address, stop) = start_server(backend, Arc::clone(&served));
+        let upstream = file.upstream.unwrap_or_else(|| address.tcp().expect("TCP"));
+        let (host, upstream_port) = (upstream.ip(), upstream.port());
+        let workers = file.workers;
+        let File { manager, route, action, listener, cluster, upstream_http, upstream_http2, port, .. } =
+            file;
         let text = format!(
             r#"
+admin: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: 0 }} }} }}
 static_resources:
   listeners:
   - name: front
-    address: {{ socket_address: {{ address: 127.0.0.1, port_value: 0 }} }}
+    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }}
     {listener}
     filter_chains:
     - filters:
@@ -68,6 +94,8 @@ static_resources:
           http_filters:
           - name: envoy.filters.http.connect_grpc_bridge
             typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.connect_grpc_bridge.v3.FilterConfig }}
+          - name: envoy.filters.http.grpc_web
+            typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb }}
           - name: envoy.filters.http.router
             typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
           route_config:
@@ -80,12 +108,13 @@ static_resources:
               - {{ name: calls, match: {{ prefix: /test. }}, {route} route: {{ cluster: backend, {action} }} }}
   clusters:
   - name: backend
-    load_assignment: {{ cluster_name: backend, endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }} }} }}] }}] }}
+    {cluster}
+    load_assignment: {{ cluster_name: backend, endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: {host}, port_value: {upstream_port} }} }} }} }}] }}] }}
     typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
         common_http_protocol_options: {{ {upstream_http} }}
-        explicit_http_config: {{ http2_protocol_options: {{}} }}
+        explicit_http_config: {{ http2_protocol_options: {{ {upstream_http2} }} }}
   - name: nobody
     http2_protocol_options: {{}}
     load_assignment: {{ cluster_name: nobody, endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ pipe: {{ path: /nowhere/at/all }} }} }} }}] }}] }}
@@ -100,22 +129,63 @@ static_resources:
             log_level: String::new(),
         };
         let options = Options {
-            concurrency: NonZeroUsize::new(2).expect("not 0"),
+            concurrency: NonZeroUsize::new(workers.unwrap_or(2)).expect("not 0"),
             drain_time: PATIENCE,
             admin_address_path: None,
             launch,
             log_levels: Box::new(Quiet),
         };
-        let bridge = Bridge::start(bootstrap, options).expect("it starts");
-        Self { bridge, runtime: runtime(), server: address, _stop: stop, heads: Mutex::new(heads) }
+        let bridge = Bridge::start(bootstrap, options)?;
+        Ok(Self {
+            bridge,
+            runtime: runtime(),
+            server: address,
+            served,
+            gate,
+            _stop: stop,
+            heads: Mutex::new(heads),
+        })
+    }
+
+    /// Where the bridge listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let (_, address) = self.bridge.listeners().next().expect("a listener");
+        address.tcp().expect("TCP")
     }
 
     /// The way to the bridge.
     pub(crate) fn front(&self, http: UpstreamHttp) -> Endpoint {
-        let (_, address) = self.bridge.listeners().next().expect("a listener");
-        let mut config = EndpointConfig::new(address.clone());
+        let mut config = EndpointConfig::new(self.address());
         config.settings.http = http;
         Endpoint::new(config)
+    }
+
+    /// A statistic, as the admin server tells it.
+    pub(crate) fn stat(&self, name: &str) -> u64 {
+        let address = self.bridge.admin_address().expect("an admin server").clone();
+        let mut config = EndpointConfig::new(address);
+        config.settings.http = UpstreamHttp::Http1;
+        let text = self.runtime.block_on(within(async {
+            let request = Request::get("/stats").body(()).expect("a request");
+            let (response, _) = Endpoint::new(config).open(request, true).await.expect("a connection");
+            Answer::of(response.await.expect("an answer")).await.text()
+        }));
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        // Calls have no line before the first.
+        value.map_or(0, |value| value.parse().expect("a number"))
+    }
+
+    /// Waits until a statistic has this value.
+    pub(crate) fn until_stat(&self, name: &str, value: u64) {
+        self.until(&format!("{name} does not become {value}"), || self.stat(name) == value);
+    }
+
+    /// Waits for something that statistics tell: a call is counted when its last word is out.
+    pub(crate) fn until(&self, what: &str, condition: impl Fn() -> bool) {
+        let give_up = std::time::Instant::now() + PATIENCE;
+        while !condition() {
+            assert!(std::time::Instant::now() < give_up, "{what}");
+        }
     }
 
     /// One whole exchange over HTTP/2.
@@ -208,11 +278,21 @@ pub(crate) async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it hangs")
 }
 
+/// Waits for a condition that other tasks bring about, letting them run.
+pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what}: it hangs"));
+}
+
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-fn start_server(backend: Backend) -> (Address, oneshot::Sender<()>) {
+fn start_server(backend: Backend, server: Arc<Server>) -> (Address, oneshot::Sender<()>) {
     let runtime = runtime();
     let entered = runtime.enter();
     let loopback = Address::Tcp(([127, 0, 0, 1], 0).into());
@@ -223,7 +303,7 @@ fn start_server(backend: Backend) -> (Address, oneshot::Sender<()>) {
     std::thread::spawn(move || {
         runtime.block_on(async move {
             tokio::select! {
-                () = serve(listener, Arc::new(Server::default()), backend, Drain::new()) => {}
+                () = serve(listener, server, backend, Drain::new()) => {}
                 _ = stopped => {}
             }
         });
@@ -231,30 +311,71 @@ fn start_server(backend: Backend) -> (Address, oneshot::Sender<()>) {
     (address, stop)
 }
 
-/// Answers `/test.S/Echo` with its own content and `/test.S/Silent` never; tells the test what heads it saw.
+/// What the server answers, by the last part of the path; `Echo` for all others. It tells the test what heads it saw.
+///
+/// | | |
+/// |---|---|
+/// | `Echo` | the request's own messages, once it is whole |
+/// | `Pause` | the same, but reads nothing before the gate opens |
+/// | `Silent` | nothing, ever |
+/// | `Refuse` | permission denied, without reading the request |
+/// | `Cut` | one message, then a reset |
+/// | `Many` | as many messages as the header `x-count` says, each of as many bytes as `x-size` says |
 #[derive(Clone)]
 struct Backend {
     tell: mpsc::UnboundedSender<HeaderMap>,
+    gate: Arc<Notify>,
 }
 
 impl Handler for Backend {
     async fn handle(&self, request: Request<RecvBody>, respond: Responder) {
         // The test may have seen enough.
         let _told = self.tell.send(request.headers().clone());
-        let silent = request.uri().path().ends_with("/Silent");
+        let path = request.uri().path().to_owned();
+        let number = |name| request.headers().get(name).and_then(|value| value.to_str().ok()?.parse().ok());
+        let (count, size) = (number("x-count").unwrap_or(1), number("x-size").unwrap_or(1));
+        let head = Response::builder()
+            .header("content-type", "application/grpc")
+            .header("x-from-server", "head")
+            .header("x-path", &path)
+            .body(())
+            .expect("a response");
         let mut body = request.into_body();
+        match path.rsplit('/').next() {
+            Some("Refuse") => {
+                let (mut head, ()) = head.into_parts();
+                head.headers.insert("grpc-status", HeaderValue::from_static("7"));
+                return respond.respond_full(Response::from_parts(head, ()), Bytes::new(), None);
+            }
+            Some("Cut") => {
+                let mut send = respond.respond(head, false);
+                let _sent = send.data(Bytes::from_static(MESSAGE), false).await;
+                return send.reset(Reason::INTERNAL_ERROR);
+            }
+            Some("Many") => {
+                let mut send = respond.respond(head, false);
+                let message = [&[0], &(size as u32).to_be_bytes()[..], &vec![b'x'; size]].concat();
+                let message = Bytes::from(message);
+                for _ in 0..count {
+                    if send.data(message.clone(), false).await.is_err() {
+                        return;
+                    }
+                }
+                let mut trailers = HeaderMap::new();
+                trailers.insert("grpc-status", HeaderValue::from_static("0"));
+                let _sent = send.trailers(trailers);
+                return;
+            }
+            Some("Pause") => self.gate.notified().await,
+            _ => {}
+        }
         let mut content = Vec::new();
         while let Some(Ok(Frame::Data(data))) = body.frame().await {
             content.extend_from_slice(&data);
         }
-        if silent {
+        if path.ends_with("/Silent") {
             std::future::pending::<()>().await;
         }
-        let head = Response::builder()
-            .header("content-type", "application/grpc")
-            .header("x-from-server", "head")
-            .body(())
-            .expect("a response");
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
         trailers.insert("x-end", HeaderValue::from_static("tail"));

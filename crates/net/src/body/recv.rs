@@ -11,7 +11,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::error::RecvError;
-use crate::server::Departure;
+use crate::server::{Departure, ServerStream};
 use crate::upstream::{ClientStream, Lease};
 
 /// A piece of a message's content.
@@ -48,6 +48,7 @@ enum Source {
 pub(crate) enum Hold {
     Nothing,
     Client(Departure),
+    Caller(Arc<ServerStream>),
     Stream(Arc<ClientStream>),
     Lease(Lease),
 }
@@ -125,7 +126,7 @@ impl RecvBody {
         self.source = Source::Ended;
         match std::mem::replace(&mut self.hold, Hold::Nothing) {
             Hold::Lease(lease) => lease.give_back(),
-            Hold::Stream(_) | Hold::Client(_) | Hold::Nothing => {}
+            Hold::Stream(_) | Hold::Client(_) | Hold::Caller(_) | Hold::Nothing => {}
         }
     }
 
@@ -134,10 +135,13 @@ impl RecvBody {
             Hold::Stream(stream) => stream.explain(error),
             Hold::Lease(lease) => lease.explain(error),
             Hold::Client(departure) => {
-                departure.of_client();
+                match error {
+                    RecvError::Protocol(_) => departure.of_sense(),
+                    _ => departure.of_client(),
+                }
                 error
             }
-            Hold::Nothing => error,
+            Hold::Caller(_) | Hold::Nothing => error,
         };
         self.source = Source::Failed(error.clone());
         error
@@ -155,6 +159,13 @@ impl Drop for RecvBody {
             Hold::Client(departure) => {
                 if let Source::Http1(content) = std::mem::replace(&mut self.source, Source::Ended) {
                     departure.of_handler(content);
+                }
+            }
+            Hold::Caller(stream) => {
+                if let Source::Http2 { stream: content, .. } =
+                    std::mem::replace(&mut self.source, Source::Ended)
+                {
+                    stream.leave(content);
                 }
             }
             Hold::Lease(_) | Hold::Nothing => {}

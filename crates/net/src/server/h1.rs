@@ -90,9 +90,7 @@ async fn exchange<H: Handler>(
     }
     if let Some(status) = ambiguity(&request) {
         connection.server.stats.protocol_errors.increment();
-        let mut refusal = bare(status);
-        refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        return Ok(refusal);
+        return Ok(bare_and_close(status));
     }
     let mut place = Place {
         in_flight: connection.begin_request(),
@@ -125,7 +123,7 @@ async fn exchange<H: Handler>(
             let connection = &place.in_flight.connection;
             // hyper says so itself once it was told, which for a request that came just now is too late.
             let leaving = drain.phase() != DrainPhase::Running;
-            if leaving || connection.is_used_up() || connection.unread.is_too_much() {
+            if leaving || connection.is_used_up() || connection.unread.closes() {
                 head.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             let task = work.map(|work| tokio::spawn(work_on(work, shared)).abort_handle());
@@ -138,6 +136,9 @@ async fn exchange<H: Handler>(
         Answer::Departed => Err(Broken),
         Answer::Forgotten | Answer::Awaited(_) | Answer::Taken(_) => {
             place.complete = true;
+            if place.in_flight.connection.unread.is_broken() {
+                return Ok(bare_and_close(StatusCode::BAD_REQUEST));
+            }
             Ok(bare(StatusCode::INTERNAL_SERVER_ERROR))
         }
     }
@@ -180,6 +181,13 @@ fn bare(status: StatusCode) -> Response<AnswerBody> {
     let _ended = producer.finish(None);
     let mut response = Response::new(AnswerBody { consumer, task: None, place: None });
     *response.status_mut() = status;
+    response
+}
+
+/// The same for a request behind which no other can be told apart.
+fn bare_and_close(status: StatusCode) -> Response<AnswerBody> {
+    let mut response = bare(status);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
@@ -335,7 +343,7 @@ impl Answer {
     }
 }
 
-/// The two ways in which a request's content ends before its end.
+/// The ways in which a request's content ends before its end.
 #[derive(Debug)]
 pub(crate) struct Departure {
     connection: Arc<Connection>,
@@ -350,6 +358,13 @@ impl Departure {
     /// The handler lets go of it. The connection takes over.
     pub(crate) fn of_handler(&self, content: Incoming) {
         self.connection.unread.leave(content, self.awaited, &self.connection.server.settings);
+        self.driver.wake_by_ref();
+    }
+
+    /// What came cannot be content. The client is there to be told, but where its next request would begin, nobody knows.
+    pub(crate) fn of_sense(&self) {
+        self.connection.server.stats.protocol_errors.increment();
+        self.connection.unread.give_up();
         self.driver.wake_by_ref();
     }
 

@@ -127,14 +127,17 @@ fn begin<H: Handler>(
     handler: &H,
 ) {
     let (mut head, body) = request.into_parts();
-    let body = if body.is_end_stream() {
+    let whole = body.is_end_stream();
+    if !whole {
+        accept_expectation(&mut head.headers, &mut respond);
+    }
+    let stream = ServerStream::new(H2SendHalf::awaiting_head(respond), connection.begin_request());
+    let body = if whole {
         RecvBody::empty()
     } else {
-        accept_expectation(&mut head.headers, &mut respond);
-        RecvBody::http2(body, &head.headers, Hold::Nothing)
+        RecvBody::http2(body, &head.headers, Hold::Caller(Arc::clone(&stream)))
     };
     let request = Request::from_parts(head, body);
-    let stream = ServerStream::new(H2SendHalf::awaiting_head(respond), connection.begin_request());
     tokio::spawn(run(handler.clone(), request, stream));
 }
 
@@ -152,17 +155,31 @@ fn accept_expectation(headers: &mut http::HeaderMap<HeaderValue>, respond: &mut 
 }
 
 /// Runs the handler until it is done or the client is gone; then the handler is dropped where it stands.
+///
+/// What the handler leaves unread is discarded meanwhile, and for a while behind the answer: RFC 9113 section 8.1 lets a
+/// server stop the client by RST_STREAM with NO_ERROR, but there are clients that lose the answer by it.
 async fn run<H: Handler>(handler: H, request: Request<RecvBody>, stream: Arc<ServerStream>) {
     let responder = Responder::http2(Arc::clone(&stream));
     // On the heap: tokio moves a task's own future several times, and handlers can be large.
     let mut work = Box::pin(handler.handle(request, responder));
     poll_fn(|cx| match work.as_mut().poll(cx) {
         Poll::Ready(()) => Poll::Ready(()),
-        Poll::Pending => stream.half().poll_lost(cx),
+        Poll::Pending => {
+            let _ended = stream.poll_discard(cx);
+            stream.half().poll_lost(cx)
+        }
     })
     .await;
-    match stream.half().outcome() {
-        Some(Outcome::Lost) => stream.in_flight.client_gone(),
+    drop(work);
+    let unread = stream.take_unread();
+    match (stream.half().outcome(), unread) {
+        (Some(Outcome::Lost), _) => stream.in_flight.client_gone(),
+        (Some(Outcome::Ended), Some(mut unread)) => {
+            let time = stream.in_flight.connection.server.settings.lingering_time;
+            // The call is over; only its stream is not.
+            drop(stream);
+            let _in_time = tokio::time::timeout(time, poll_fn(|cx| unread.poll_discard(cx))).await;
+        }
         _ => stream.half().stop_watching(),
     }
 }

@@ -1,6 +1,7 @@
 //! How a handler answers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use h2::Reason;
@@ -10,6 +11,7 @@ use crate::body::{Outlet, SendBody};
 use crate::h2_stream::H2SendHalf;
 use crate::server::connection::{Connection, InFlight};
 use crate::server::h1::Slot;
+use crate::server::unread::UnreadStream;
 
 /// The right to answer one request, once.
 ///
@@ -90,16 +92,39 @@ impl Drop for Responder {
 #[derive(Debug)]
 pub(crate) struct ServerStream {
     half: H2SendHalf,
+    /// What the handler has let go of before its end.
+    unread: Mutex<Option<UnreadStream>>,
     pub(super) in_flight: InFlight,
 }
 
 impl ServerStream {
     pub(super) fn new(half: H2SendHalf, in_flight: InFlight) -> Arc<Self> {
-        Arc::new(Self { half, in_flight })
+        Arc::new(Self { half, unread: Mutex::new(None), in_flight })
     }
 
     pub(crate) fn half(&self) -> &H2SendHalf {
         &self.half
+    }
+
+    /// Takes over content that the handler has let go of.
+    pub(crate) fn leave(&self, content: h2::RecvStream) {
+        *self.unread() = Some(UnreadStream::new(content));
+    }
+
+    /// Discards what has come of content that the handler has let go of. Ready when nothing of it is left.
+    pub(super) fn poll_discard(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut *self.unread() {
+            Some(unread) => unread.poll_discard(cx),
+            None => Poll::Ready(()),
+        }
+    }
+
+    pub(super) fn take_unread(&self) -> Option<UnreadStream> {
+        self.unread().take()
+    }
+
+    fn unread(&self) -> MutexGuard<'_, Option<UnreadStream>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives up, unless everything was sent or the client is gone.

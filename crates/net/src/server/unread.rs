@@ -1,11 +1,12 @@
-//! What a handler leaves unread of an HTTP/1.1 request.
+//! What a handler leaves unread of a request.
 //!
-//! An answer may be complete before its request is. A socket that is closed with bytes in it that nobody has read is
+//! An answer may be complete before its request is. On HTTP/1.1 a socket that is closed with bytes in it that nobody has read is
 //! reset by the system, and a reset destroys the answer wherever the client has not read it yet. So the client may
 //! finish first. A small rest is read and discarded, and the connection goes on. With a larger one it closes, but only
 //! after it has lingered: our side is shut down, then what still comes is discarded (RFC 9112 section 9.6).
 //!
-//! HTTP/2 needs none of this: there RST_STREAM with NO_ERROR stops the client (RFC 9113 section 8.1).
+//! On HTTP/2 the rest costs no more than its stream. RST_STREAM with NO_ERROR stops the client (RFC 9113 section 8.1), but
+//! not every client keeps the answer then, so there too it may finish first.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -48,6 +49,8 @@ enum Rest {
     Little(Incoming, u64),
     /// Not worth reading through: the connection closes.
     TooMuch,
+    /// Nobody knows where it ends: the connection closes.
+    Broken,
 }
 
 impl Unread {
@@ -64,13 +67,23 @@ impl Unread {
         self.present.store(true, Relaxed);
     }
 
+    /// The content of the request is malformed.
+    pub(super) fn give_up(&self) {
+        self.lock().rest = Rest::Broken;
+        self.present.store(true, Relaxed);
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_present() && matches!(self.lock().rest, Rest::Broken)
+    }
+
     pub(super) fn is_present(&self) -> bool {
         self.present.load(Relaxed)
     }
 
     /// Whether the connection will close because of it.
-    pub(super) fn is_too_much(&self) -> bool {
-        self.is_present() && matches!(self.lock().rest, Rest::TooMuch)
+    pub(super) fn closes(&self) -> bool {
+        self.is_present() && matches!(self.lock().rest, Rest::TooMuch | Rest::Broken)
     }
 
     /// Discards what has come. To be polled once the answer is complete. Ready when the connection has to close.
@@ -111,6 +124,25 @@ impl Unread {
 
     fn lock(&self) -> MutexGuard<'_, Left> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is left of the content of an HTTP/2 request. Dropped, it makes the client stop.
+#[derive(Debug)]
+pub(super) struct UnreadStream(h2::RecvStream);
+
+impl UnreadStream {
+    pub(super) fn new(content: h2::RecvStream) -> Self {
+        Self(content)
+    }
+
+    /// Discards what has come. Ready when it was the last.
+    pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(Ok(data)) = ready!(self.0.poll_data(cx)) {
+            // Fails only on giving back more than was received, which this is not.
+            let _released = self.0.flow_control().release_capacity(data.len());
+        }
+        Poll::Ready(())
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::Response;
 use landbridge_net::{Reason, RecvError, UpstreamHttp};
 
+use crate::raw::*;
 use crate::world::*;
 
 /// Counts the handlers that are at work.
@@ -105,10 +106,10 @@ async fn a_client_whose_connection_dies_stops_the_handler() {
     for preface in ["POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nabc", "h2"] {
         let at_work = AtWork::default();
         let world = World::start(busy(&at_work));
-        let mut raw = crate::raw::Raw::connect(world.tcp()).await;
+        let mut raw = Raw::connect(world.tcp()).await;
         if preface == "h2" {
             raw.start_http2().await;
-            raw.headers(1, &crate::raw::REQUEST, crate::raw::END_HEADERS).await;
+            raw.headers(1, &REQUEST, END_HEADERS).await;
         } else {
             raw.write(preface.as_bytes()).await;
         }
@@ -123,15 +124,48 @@ async fn a_stream_that_the_client_makes_us_reset_stops_the_handler() {
     // MadeYouReset: the frame breaks the rules, so the reset is ours; the work has to stop just the same.
     let at_work = AtWork::default();
     let world = World::start(busy(&at_work));
-    let mut raw = crate::raw::Raw::connect(world.tcp()).await;
+    let mut raw = Raw::connect(world.tcp()).await;
     raw.start_http2().await;
-    raw.headers(1, &crate::raw::REQUEST, crate::raw::END_HEADERS).await;
+    raw.headers(1, &REQUEST, END_HEADERS).await;
     at_work.becomes(1).await;
     // The window of the stream overflows.
-    raw.frame(crate::raw::WINDOW_UPDATE, 0, 1, &0x7fff_ffff_u32.to_be_bytes()).await;
+    raw.frame(WINDOW_UPDATE, 0, 1, &0x7fff_ffff_u32.to_be_bytes()).await;
     at_work.becomes(0).await;
-    let reset = raw.next(crate::raw::RST_STREAM).await;
+    let reset = raw.next(RST_STREAM).await;
     assert_eq!(reset.payload, (u32::from(Reason::FLOW_CONTROL_ERROR)).to_be_bytes());
+}
+
+#[tokio::test]
+async fn every_way_to_make_us_reset_a_stream_stops_its_handler() {
+    // CVE-2025-8671: a server that resets and lets the work go on can be loaded without a limit.
+    let whole = END_HEADERS | END_STREAM;
+    let overflow = 0x7fff_ffff_u32.to_be_bytes();
+    for (what, flags, frame) in [
+        ("a window grows by nothing", whole, Raw::encode(WINDOW_UPDATE, 0, 1, &[0; 4])),
+        ("a window overflows", whole, Raw::encode(WINDOW_UPDATE, 0, 1, &overflow)),
+        ("a window's frame is cut", whole, Raw::encode(WINDOW_UPDATE, 0, 1, &[0; 3])),
+        ("content behind the end", whole, Raw::encode(DATA, 0, 1, b"x")),
+        ("a head behind the end", whole, Raw::encode(HEADERS, whole, 1, &block(&[("x", "y")]))),
+        (
+            "trailers that end nothing",
+            END_HEADERS,
+            Raw::encode(HEADERS, END_HEADERS, 1, &block(&[("x", "y")])),
+        ),
+        ("a stream that depends on itself", whole, Raw::encode(PRIORITY, 0, 1, &[0, 0, 0, 1, 0])),
+        ("a priority that is cut", whole, Raw::encode(PRIORITY, 0, 1, &[0; 4])),
+        ("padding longer than its frame", END_HEADERS, Raw::encode(DATA, PADDED, 1, &[9, 0, 0])),
+        ("a reset that is cut", whole, Raw::encode(RST_STREAM, 0, 1, &[0; 3])),
+    ] {
+        let at_work = AtWork::default();
+        let world = World::start(busy(&at_work));
+        let mut raw = Raw::connect(world.tcp()).await;
+        raw.start_http2().await;
+        raw.headers(1, &REQUEST, flags).await;
+        at_work.becomes(1).await;
+        raw.write(&frame).await;
+        let stopped = tokio::time::timeout(PATIENCE / 2, at_work.becomes(0)).await;
+        assert!(stopped.is_ok(), "{what}: the handler works on");
+    }
 }
 
 #[tokio::test]

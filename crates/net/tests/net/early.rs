@@ -192,9 +192,11 @@ async fn a_connection_without_anything_unread_closes_at_once() {
 async fn an_http2_client_gets_the_whole_early_answer_and_is_asked_to_stop_sending() {
     // More than the client's windows let through at first.
     const LENGTH: usize = 200_000;
-    let world = World::start(handler(|_request, respond| async move {
+    let settings = ServerSettings { lingering_time: Duration::from_millis(50), ..ServerSettings::default() };
+    let large = handler(|_request, respond| async move {
         respond.respond_full(Response::new(()), Bytes::from(vec![b'x'; LENGTH]), None);
-    }));
+    });
+    let world = World::with(settings, large);
     let mut raw = Raw::connect(world.tcp()).await;
     raw.start_http2().await;
     raw.headers(1, &REQUEST, END_HEADERS).await;
@@ -216,6 +218,36 @@ async fn an_http2_client_gets_the_whole_early_answer_and_is_asked_to_stop_sendin
     assert_eq!(reset.payload, u32::from(Reason::NO_ERROR).to_be_bytes());
     // What was on its way is no error, and the connection goes on.
     raw.frame(DATA, END_STREAM, 1, b"late").await;
+    raw.headers(3, &REQUEST, END_HEADERS | END_STREAM).await;
+    assert_eq!(raw.next(HEADERS).await.stream, 3);
+}
+
+#[tokio::test]
+async fn an_http2_client_that_sends_to_the_end_is_not_reset_behind_the_early_answer() {
+    // Some clients drop the answer of a stream that is reset, whatever for.
+    let world = World::with(patient(), refusing());
+    let endpoint = world.endpoint(UpstreamHttp::Http2);
+    for _ in 0..3 {
+        let (response, mut body) = within(endpoint.open(post("/"), false)).await.expect("open");
+        let mut response = within(response).await.expect("an answer");
+        assert_eq!(collect(response.body_mut()).await.expect("whole").0, "too much");
+        until(|| world.stats().requests_active.value() == 0).await;
+        // More than the windows let through at first: somebody has to go on reading.
+        within(body.data(Bytes::from(vec![0; LARGE]), true)).await.expect("taken to the end");
+    }
+    assert_eq!(endpoint.stats().connections_total.value(), 1);
+    assert_eq!(endpoint.stats().resets_received.value(), 0);
+}
+
+#[tokio::test]
+async fn an_http2_client_that_never_finishes_is_stopped_and_keeps_its_connection() {
+    let settings = ServerSettings { lingering_time: Duration::from_millis(50), ..ServerSettings::default() };
+    let world = World::with(settings, refusing());
+    let mut raw = Raw::connect(world.tcp()).await;
+    raw.start_http2().await;
+    raw.headers(1, &REQUEST, END_HEADERS).await;
+    let reset = raw.next(RST_STREAM).await;
+    assert_eq!((reset.stream, &reset.payload[..]), (1, &u32::from(Reason::NO_ERROR).to_be_bytes()[..]));
     raw.headers(3, &REQUEST, END_HEADERS | END_STREAM).await;
     assert_eq!(raw.next(HEADERS).await.stream, 3);
 }

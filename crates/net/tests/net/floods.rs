@@ -196,6 +196,77 @@ async fn a_settings_flood_whose_answers_nobody_reads_takes_bounded_memory() {
 }
 
 #[tokio::test]
+async fn a_priority_flood_costs_nothing_but_its_reading() {
+    let world = World::start(patient());
+    let mut raw = Raw::connect(world.tcp()).await;
+    raw.start_http2().await;
+    for round in 0..100 {
+        let frames: Vec<u8> = (0..1_000)
+            .flat_map(|at| {
+                let stream = 1 + 2 * (round * 1_000 + at);
+                Raw::encode(PRIORITY, 0, stream, &[0, 0, 0, (at % 2) as u8, 7])
+            })
+            .collect();
+        if !within(raw.try_write(&frames)).await {
+            return others_are_served(&world).await;
+        }
+    }
+    // The flooder may go on, too: nothing is remembered of it.
+    let last = 400_001;
+    raw.headers(last, &REQUEST, END_HEADERS | END_STREAM).await;
+    assert_eq!(raw.next(HEADERS).await.stream, last);
+    others_are_served(&world).await;
+}
+
+#[tokio::test]
+async fn a_window_that_opens_byte_by_byte_holds_one_answer_and_nobody_else() {
+    const LENGTH: usize = 64 << 10;
+    let world = World::start(handler(|request, respond| async move {
+        let large = request.headers().contains_key("x-large");
+        let content = Bytes::from(vec![b'x'; if large { LENGTH } else { 1 }]);
+        respond.respond_full(Response::new(()), content, None);
+    }));
+    let mut raw = Raw::connect(world.tcp()).await;
+    raw.write(PREFACE).await;
+    // INITIAL_WINDOW_SIZE is 0.
+    raw.frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]).await;
+    let fields: Vec<_> = REQUEST.into_iter().chain([("x-large", "1")]).collect();
+    raw.headers(1, &fields, END_HEADERS | END_STREAM).await;
+    assert_eq!(raw.next(HEADERS).await.stream, 1);
+    for _ in 0..1_000 {
+        raw.frame(WINDOW_UPDATE, 0, 1, &1_u32.to_be_bytes()).await;
+        assert_eq!(raw.next(DATA).await.payload.len(), 1);
+    }
+    others_are_served(&world).await;
+}
+
+#[tokio::test]
+async fn an_hpack_bomb_is_refused_by_the_size_of_what_it_unpacks_to() {
+    let mut settings = ServerSettings::default();
+    settings.http2.max_header_bytes = 16 << 10;
+    let world = World::with(settings, patient());
+    let mut raw = Raw::connect(world.tcp()).await;
+    raw.start_http2().await;
+    // A field that goes to the table (RFC 7541 section 6.2.1), then nothing but references to it, of a byte each.
+    let long = "y".repeat(3_000);
+    let mut bomb = block(&REQUEST);
+    let field = block(&[("x", &long)]);
+    bomb.push(0x40);
+    bomb.extend(&field[1..]);
+    bomb.extend([0x80 | 62].repeat(10_000));
+    assert!(bomb.len() < 16 << 10, "{}", bomb.len());
+    raw.frame(HEADERS, END_HEADERS | END_STREAM, 1, &bomb).await;
+    // The stream may be refused, or the connection closed.
+    while let Some(frame) = raw.read().await {
+        if frame.stream == 1 || frame.kind == GOAWAY {
+            break;
+        }
+    }
+    assert_eq!(world.stats().requests_total.value(), 0);
+    others_are_served(&world).await;
+}
+
+#[tokio::test]
 async fn more_streams_than_allowed_are_refused_and_known_as_unprocessed() {
     let settings = ServerSettings { max_concurrent_streams: 2, ..ServerSettings::default() };
     let world = World::with(settings, patient());

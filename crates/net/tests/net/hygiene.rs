@@ -134,9 +134,31 @@ async fn malformed_chunks_do_not_make_a_whole_request() {
             format!("POST /a HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{chunks}").as_bytes(),
         )
         .await;
-        raw.rest().await;
+        let text = raw.rest().await;
+        assert!(refused(&text) && text.contains("connection: close"), "{chunks:?}: {text}");
         assert_eq!(whole.load(SeqCst), 0, "{chunks:?}");
+        assert_eq!(world.stats().protocol_errors.value(), 1, "{chunks:?}");
+        until(|| world.stats().connections_active.value() == 0).await;
     }
+}
+
+#[tokio::test]
+async fn a_handler_can_answer_a_request_with_malformed_chunks_to_a_client_that_goes_on_sending() {
+    let world = World::start(handler(|request, respond| async move {
+        let error = collect(&mut request.into_body()).await.expect_err("it is malformed");
+        respond.respond_full(Response::new(()), Bytes::from(error.to_string()), None);
+    }));
+    let mut raw = Raw::connect(world.tcp()).await;
+    raw.write(b"POST /a HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n").await;
+    // More than the sockets hold: somebody has to go on reading for the answer to arrive.
+    let more = vec![b'x'; 64 << 10];
+    for _ in 0..128 {
+        assert!(within(raw.try_write(&more)).await);
+    }
+    raw.socket.shutdown().await.expect("connected");
+    let text = raw.rest().await;
+    assert!(text.contains("the peer broke the protocol"), "{text}");
+    assert!(!text.contains("[/"), "{text}");
 }
 
 #[tokio::test]
@@ -256,8 +278,25 @@ async fn malformed_pseudo_fields_are_refused() {
     let late = [(":method", "POST"), (":scheme", "http"), ("x", "y"), (":path", "/"), (":authority", "a")];
     let empty_path = [(":method", "POST"), (":scheme", "http"), (":path", ""), (":authority", "a")];
     let no_method = [(":scheme", "http"), (":path", "/"), (":authority", "a")];
+    let no_slash = [(":method", "POST"), (":scheme", "http"), (":path", "pkg.S/M"), (":authority", "a")];
+    let whole_uri = [(":method", "POST"), (":scheme", "http"), (":path", "http://b/"), (":authority", "a")];
+    let bad_scheme = [(":method", "POST"), (":scheme", "ht tp"), (":path", "/"), (":authority", "a")];
+    let no_scheme = [(":method", "POST"), (":path", "/"), (":authority", "a")];
+    let user = [(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "b c")];
     let answer = with(&[(":status", "200")]);
-    for fields in [&doubled[..], &unknown, &late, &empty_path, &no_method, &answer] {
+    for fields in [
+        &doubled[..],
+        &unknown,
+        &late,
+        &empty_path,
+        &no_method,
+        &answer,
+        &no_slash,
+        &whole_uri,
+        &bad_scheme,
+        &no_scheme,
+        &user,
+    ] {
         let (whole, code) = http2(fields, Some(b"ab")).await;
         assert_eq!(whole, 0, "{fields:?}");
         assert!(code.is_some(), "{fields:?}");

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, Version};
 use landbridge_net::{
-    DrainPhase, Endpoint, EndpointConfig, ListenSettings, Listener, OpenError, RecvError, Server, ServerHttp,
-    ServerSettings, UpstreamHttp,
+    Drain, DrainPhase, Endpoint, EndpointConfig, ListenSettings, Listener, OpenError, RecvError, Server,
+    ServerHttp, ServerSettings, UpstreamHttp, serve,
 };
 use tokio::sync::Notify;
 
@@ -283,6 +283,22 @@ async fn a_port_in_use_is_refused_with_its_address() {
         text.contains(&world.address.to_string()) && text.contains("another process listens there"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn a_port_can_be_shared_with_the_server_that_takes_over() {
+    let world = World::start(says("the old one"));
+    let shared = ListenSettings { shared_port: true, ..ListenSettings::default() };
+    let listener = Listener::bind(&world.address, &shared).expect("shared");
+    let drain = Drain::new();
+    tokio::spawn(serve(listener, Arc::new(Server::default()), says("the new one"), drain.clone()));
+    assert!(within(world.drain.run(PATIENCE)).await);
+    for http in BOTH {
+        assert_eq!(call(&world.endpoint(http), b"").await.expect("an answer"), "the new one");
+    }
+    // One queue for all workers is nobody else's.
+    let alone = ListenSettings { queue_per_worker: false, ..shared };
+    assert!(Listener::bind(&world.address, &alone).is_err());
 }
 
 #[tokio::test]

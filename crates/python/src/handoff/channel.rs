@@ -71,6 +71,8 @@ pub(crate) enum Over {
     Gone,
     /// The caller's deadline has passed.
     DeadlineExceeded,
+    /// The caller has all of the answer.
+    Answered,
 }
 
 /// What a message counts for while it waits.
@@ -107,6 +109,8 @@ pub(crate) enum Outgoing {
     HttpHead(Box<Response<()>>),
     /// The end of plain HTTP.
     HttpEnd,
+    /// The rest of plain HTTP will not come.
+    HttpCut,
 }
 
 impl Channel {
@@ -208,8 +212,8 @@ impl Channel {
         self.tell(waiting);
     }
 
-    /// Nobody waits for the answer any more. Whoever works for it is told. Does nothing once the handler has ended the
-    /// call, or the second time.
+    /// Nobody waits for the answer any more. Whoever still waits for the call is told; its worker is cancelled unless it
+    /// has ended the call. Does nothing the second time.
     pub(crate) fn be_over(&self, over: Over) {
         let mut state = self.lock();
         if state.over.is_some() {
@@ -221,10 +225,11 @@ impl Channel {
         waiting.append(&mut state.on_writable);
         let worker = state.worker.take();
         drop(state);
-        self.tell(waiting);
+        // First, so that what waits ends by its cancellation, and not by the error that others get.
         if let Some(worker) = worker.filter(|_| !ended) {
             self.events.put(Event::Over(worker));
         }
+        self.tell(waiting);
     }
 }
 

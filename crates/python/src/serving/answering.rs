@@ -89,11 +89,14 @@ impl Answering {
             Outgoing::Message(Content::Plain(message)) => self.writer.message(message, out),
             Outgoing::Message(Content::Compressed(message)) => self.writer.compressed(message, out),
             Outgoing::Head(metadata) => return self.writer.head(*metadata),
-            Outgoing::Compression(compression) => return self.writer.set_compression(compression),
+            Outgoing::Compression(compression) => {
+                self.writer.set_compression(compression);
+                return;
+            }
             Outgoing::Flush => return self.writer.flush(out),
             Outgoing::End(end) => return self.end(*end),
-            // A call has neither.
-            Outgoing::HttpHead(_) | Outgoing::HttpEnd => return,
+            // A call has none of these.
+            Outgoing::HttpHead(_) | Outgoing::HttpEnd | Outgoing::HttpCut => return,
         };
         if let Err(error) = written {
             self.end(End::failed(error));
@@ -106,6 +109,11 @@ impl Answering {
 
     /// Sends what is written.
     async fn send(&mut self) -> Result<(), CallerGone> {
+        let nothing = self.out.head.is_none() && self.out.body.is_empty() && self.out.finish.is_none();
+        if nothing {
+            // What was given waits for what it goes out with.
+            return Ok(());
+        }
         self.broken_off = true;
         let body = joined(std::mem::take(&mut self.out.body));
         let mut finish = self.out.finish.take();

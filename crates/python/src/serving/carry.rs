@@ -25,6 +25,9 @@ pub(super) async fn carry(
     mut receiving: Receiving,
     mut answering: Answering,
 ) {
+    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        return answering.fail(too_late()).await;
+    }
     let first = if method.stream.takes_one() && !method.head_first {
         match within(deadline, receiving.whole()).await {
             Some(Ok(message)) => Some(message),
@@ -48,18 +51,21 @@ pub(super) async fn carry(
         front.events().put(Event::Started(Arc::clone(&channel)));
     }
     let caller = Caller(&channel);
-    let request = async {
-        if !has_ended {
-            receiving.pass_on(&channel).await;
+    let gone = async {
+        if has_ended || receiving.pass_on(&channel).await.is_ok() {
+            std::future::pending::<()>().await;
         }
-        std::future::pending::<()>().await;
     };
     let exchange = async {
         tokio::select! {
             biased;
-            // Errors mean that the caller is gone, which the drop of `caller` tells.
-            _gone = answering.pass_on(&channel) => {}
-            () = request => {}
+            answered = answering.pass_on(&channel) => {
+                // Otherwise the caller is gone, which the drop of `caller` tells.
+                if answered.is_ok() {
+                    channel.be_over(Over::Answered);
+                }
+            }
+            () = gone => {}
         }
     };
     if within(deadline, exchange).await.is_none() {
@@ -69,7 +75,7 @@ pub(super) async fn carry(
     drop(caller);
 }
 
-/// The caller, who is gone when this is dropped; or has all of the answer.
+/// The caller, who is gone when this is dropped, unless the call was over before.
 struct Caller<'a>(&'a Channel);
 
 impl Drop for Caller<'_> {
@@ -85,6 +91,7 @@ async fn within<F: Future>(deadline: Option<Instant>, work: F) -> Option<F::Outp
     }
 }
 
-fn too_late() -> RpcError {
+/// What a caller is told whose deadline has passed.
+pub(crate) fn too_late() -> RpcError {
     RpcError::new(Code::DeadlineExceeded, "the deadline has passed before the call was answered")
 }

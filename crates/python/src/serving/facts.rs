@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Uri, Version, header};
 use landbridge_net::Connection;
-use landbridge_wire::{Codec, Compression, Protocol};
+use landbridge_wire::{Accepted, Codec, Compression, Protocol};
 
 /// One request as its handler may ask about it.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(crate) enum Kind {
         encoding: Compression,
         /// Of the response, unless the handler chooses another.
         response_encoding: Compression,
+        /// What the caller takes.
+        accepts: Accepted,
         /// When the caller stops waiting.
         deadline: Option<Instant>,
     },

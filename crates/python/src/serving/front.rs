@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use http::Request;
 use landbridge_net::{Handler, RecvBody, Responder};
-use landbridge_wire::inbound::{self, Refusal, is_call};
+use landbridge_wire::inbound::{self, Refusal, is_call, is_grpc};
 use landbridge_wire::output::Finish;
 use landbridge_wire::plain::{PlainReader, PlainWriter};
 use landbridge_wire::{Code, Offer, RpcError};
@@ -22,7 +22,7 @@ use crate::handoff::{Channel, Event, LoopQueue, ThreadQueue, Woken};
 /// Limits on all calls together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Calls in flight at once; one more is `resource_exhausted`.
+    /// Calls and requests in flight at once; one more is `resource_exhausted`, or 503 to plain HTTP.
     pub(crate) max_concurrent_calls: usize,
 }
 
@@ -99,7 +99,11 @@ impl Handler for Front {
         let arrived = Instant::now();
         let in_flight = InFlight::new(&self.shared.in_flight);
         let found = self.shared.routes.find(request.uri().path());
-        if found.is_none() && self.shared.has_fallback {
+        // An application behind has no trailers to send: gRPC is answered here.
+        if found.is_none() && self.shared.has_fallback && !is_grpc(&request) {
+            if in_flight.number > self.shared.limits.max_concurrent_calls {
+                return plain_http::overloaded(responder);
+            }
             return plain_http::carry(self, request, responder).await;
         }
         let host = authority(&request);
@@ -143,6 +147,7 @@ impl Handler for Front {
                 codec: call.codec,
                 encoding: call.encoding,
                 response_encoding,
+                accepts: call.accepts,
                 deadline,
             },
             http_method,

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use landbridge_net::{Frame, RecvBody, Responder, SendBody};
 use landbridge_wire::plain::Content;
-use landbridge_wire::{Code, RpcError};
 
 use super::facts::{Facts, Kind, authority};
 use super::front::Front;
@@ -15,17 +14,36 @@ use crate::handoff::{Channel, Event, Flow, Outgoing, Over};
 
 /// Answers a request that nothing here knows.
 pub(super) fn not_found(responder: Responder) {
+    refuse(responder, StatusCode::NOT_FOUND, "there is no such method on this server\n");
+}
+
+/// Answers that there is no room for another request.
+pub(super) fn overloaded(responder: Responder) {
+    let message = "the server has as many requests in flight as it takes: try again later\n";
+    refuse(responder, StatusCode::SERVICE_UNAVAILABLE, message);
+}
+
+fn refuse(responder: Responder, status: StatusCode, message: &'static str) {
     let mut response = Response::new(());
-    *response.status_mut() = StatusCode::NOT_FOUND;
+    *response.status_mut() = status;
     let text = header::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text);
-    responder.respond_full(response, Bytes::from_static(b"there is no such method on this server\n"), None);
+    responder.respond_full(response, Bytes::from_static(message.as_bytes()), None);
+}
+
+/// Whether the client asks for a WebSocket (RFC 6455 section 4.1).
+fn is_websocket(head: &http::request::Parts) -> bool {
+    head.headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Carries the request to its end. Dropped, it tells the application that the client went away.
 pub(super) async fn carry(front: &Front, request: Request<RecvBody>, responder: Responder) {
     let host = authority(&request);
     let (head, body) = request.into_parts();
+    if is_websocket(&head) {
+        let message = "this server has no WebSockets: serve them by another port and ASGI server\n";
+        return refuse(responder, StatusCode::NOT_IMPLEMENTED, message);
+    }
     let facts = Facts {
         kind: Kind::Http { uri: head.uri },
         http_method: head.method,
@@ -39,13 +57,17 @@ pub(super) async fn carry(front: &Front, request: Request<RecvBody>, responder: 
     let client = Client(&channel);
     tokio::select! {
         biased;
-        () = answer(responder, &channel) => {}
+        answered = answer(responder, &channel) => {
+            if answered {
+                channel.be_over(Over::Answered);
+            }
+        }
         () = pass_on(body, &channel) => {}
     }
     drop(client);
 }
 
-/// The client, who is gone when this is dropped; or has all of the answer.
+/// The client, who is gone when this is dropped, unless it has all of the answer.
 struct Client<'a>(&'a Channel);
 
 impl Drop for Client<'_> {
@@ -54,48 +76,65 @@ impl Drop for Client<'_> {
     }
 }
 
-/// Passes the content on as it comes, and then waits for ever.
+/// Passes the content on as it comes, and then waits for ever; returns only where the client went away.
 async fn pass_on(mut body: RecvBody, channel: &Channel) {
-    let how = loop {
+    loop {
         poll_fn(|cx| channel.poll_room(cx)).await;
         match body.frame().await {
             Some(Ok(Frame::Data(data))) => channel.deliver(Content::Plain(data)),
             Some(Ok(Frame::Trailers(_))) => {}
-            Some(Err(error)) => {
-                break Flow::Failed(RpcError::new(Code::Canceled, format!("the request broke off: {error}")));
-            }
-            None => break Flow::Ended,
+            Some(Err(_)) => return,
+            None => break,
         }
-    };
-    channel.end_request(how);
+    }
+    channel.end_request(Flow::Ended);
     std::future::pending::<()>().await;
 }
 
-/// Sends what the application gives, to the end of the answer or until the client takes no more.
-async fn answer(responder: Responder, channel: &Channel) {
+/// Sends what the application gives, to the end of the answer or until the client takes no more; whether it has all.
+async fn answer(responder: Responder, channel: &Channel) -> bool {
     let mut way = Way::Unanswered(responder);
     let mut head = None;
     loop {
         let (outgoing, bytes) = poll_fn(|cx| channel.poll_outgoing(cx)).await;
         let ends = matches!(outgoing.last(), Some(Outgoing::HttpEnd));
         let mut content = Vec::new();
+        // ASGI has the head wait for the first piece of content, also an empty one.
+        let mut goes_out = ends;
+        let mut is_cut = false;
         for outgoing in outgoing {
             match outgoing {
                 Outgoing::HttpHead(given) => head = Some(*given),
-                Outgoing::Message(Content::Plain(bytes)) if !bytes.is_empty() => content.push(bytes),
+                Outgoing::Message(Content::Plain(bytes)) => {
+                    goes_out = true;
+                    if !bytes.is_empty() {
+                        content.push(bytes);
+                    }
+                }
+                Outgoing::HttpCut => {
+                    goes_out = true;
+                    is_cut = true;
+                }
                 _ => {}
             }
         }
+        if !goes_out {
+            continue;
+        }
         if let Some(head) = head.take() {
-            let Way::Unanswered(responder) = std::mem::replace(&mut way, Way::Over) else { return };
+            let Way::Unanswered(responder) = std::mem::replace(&mut way, Way::Over) else { return false };
             if ends {
-                return responder.respond_full(head, content.concat().into(), None);
+                responder.respond_full(head, content.concat().into(), None);
+                return true;
             }
             way = Way::Started(responder.respond(head, false));
         }
-        let Way::Started(sending) = &mut way else { return };
-        if sending.data_chunks(content, ends).await.is_err() || ends {
-            return;
+        let Way::Started(sending) = &mut way else { return false };
+        if sending.data_chunks(content, ends).await.is_err() || is_cut {
+            return false;
+        }
+        if ends {
+            return true;
         }
         channel.sent(bytes);
     }

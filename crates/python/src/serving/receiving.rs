@@ -6,7 +6,8 @@ use landbridge_net::{Frame, RecvBody, RecvError};
 use landbridge_wire::plain::{Content, PlainEvent, PlainReader};
 use landbridge_wire::{Code, RpcError};
 
-use crate::handoff::{Channel, Flow, Over};
+use super::answering::CallerGone;
+use crate::handoff::{Channel, Flow};
 
 /// Reads a request's messages.
 #[derive(Debug)]
@@ -40,17 +41,21 @@ impl Receiving {
     }
 
     /// Passes every message on as it comes, to the end of the request.
-    pub(super) async fn pass_on(&mut self, channel: &Channel) {
+    ///
+    /// # Errors
+    /// The caller went away before it.
+    pub(super) async fn pass_on(&mut self, channel: &Channel) -> Result<(), CallerGone> {
         let how = loop {
             poll_fn(|cx| channel.poll_room(cx)).await;
             match self.next().await {
                 Ok(Some(message)) => channel.deliver(message),
                 Ok(None) => break Flow::Ended,
                 Err(Broken::Request(error)) => break Flow::Failed(error),
-                Err(Broken::Off(_)) => return channel.be_over(Over::Gone),
+                Err(Broken::Off(_)) => return Err(CallerGone),
             }
         };
         channel.end_request(how);
+        Ok(())
     }
 
     /// The next message; none at the half-close.
@@ -64,6 +69,10 @@ impl Receiving {
             match self.body.frame().await {
                 Some(Ok(Frame::Data(data))) => self.reader.push(data)?,
                 Some(Ok(Frame::Trailers(_))) => {}
+                Some(Err(RecvError::Protocol(problem))) => {
+                    let message = format!("the request broke HTTP: {problem}");
+                    return Err(RpcError::new(Code::InvalidArgument, message).into());
+                }
                 Some(Err(error)) => return Err(Broken::Off(error)),
                 None => self.reader.end()?,
             }

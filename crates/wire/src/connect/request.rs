@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::compression::{Accepted, offered};
 use crate::inbound::request_encoding;
+use crate::metadata::only;
 use crate::outbound::Target;
 use crate::protocol::{ContentType, Form};
 use crate::{Call, Code, Codec, RpcError, timeout};
@@ -31,15 +32,15 @@ fn read_head(
     accept_encoding: &HeaderName,
 ) -> Result<(), RpcError> {
     // Clients may leave the version out; another one than ours we could not serve.
-    if let Some(version) = headers.get(PROTOCOL_VERSION)
+    if let Some(version) = only(headers, &PROTOCOL_VERSION)?
         && version != "1"
     {
         let message = format!("connect-protocol-version is {version:?}: only 1 is supported");
         return Err(RpcError::new(Code::InvalidArgument, message));
     }
-    call.timeout = headers.get(TIMEOUT).map(timeout::parse_connect).transpose()?;
+    call.timeout = only(headers, &TIMEOUT)?.map(timeout::parse_connect).transpose()?;
     call.accepts = Accepted::from_headers(headers, accept_encoding);
-    call.encoding = request_encoding(headers.get(encoding))?;
+    call.encoding = request_encoding(only(headers, encoding)?)?;
     if !headers.contains_key(accept_encoding) {
         call.accepts.add(call.encoding);
     }

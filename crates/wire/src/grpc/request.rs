@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::compression::{Accepted, offered};
 use crate::inbound::request_encoding;
+use crate::metadata::only;
 use crate::outbound::Target;
 use crate::protocol::{ContentType, Form};
 use crate::{Call, RpcError, timeout};
@@ -15,9 +16,9 @@ pub(crate) const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-acc
 
 /// Reads into the call what gRPC's and gRPC-Web's headers say.
 pub(crate) fn read_head(headers: &HeaderMap, call: &mut Call) -> Result<(), RpcError> {
-    call.timeout = headers.get(TIMEOUT).map(timeout::parse_grpc).transpose()?;
+    call.timeout = only(headers, &TIMEOUT)?.map(timeout::parse_grpc).transpose()?;
     call.accepts = Accepted::from_headers(headers, &ACCEPT_ENCODING);
-    call.encoding = request_encoding(headers.get(ENCODING))?;
+    call.encoding = request_encoding(only(headers, &ENCODING)?)?;
     Ok(())
 }
 

@@ -107,11 +107,14 @@ impl PlainWriter {
         self.compression
     }
 
-    /// Changes the compression. Passed over where the caller does not take it, and once the head was sent.
-    pub fn set_compression(&mut self, compression: Compression) {
-        if self.head.is_some() && self.accepted.contains(compression) {
+    /// Changes the compression, and says whether it did: not where the caller does not take it, nor once the head was
+    /// sent.
+    pub fn set_compression(&mut self, compression: Compression) -> bool {
+        let may = self.head.is_some() && self.accepted.contains(compression);
+        if may {
             self.compression = compression;
         }
+        may
     }
 
     /// Takes the server's own headers, to be sent with what comes next; passed over once the head was sent. Headers

@@ -1,0 +1,73 @@
+"""Certificates for tests, valid for a day."""
+
+import datetime
+import ipaddress
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A certificate and its key, in PEM."""
+
+    certificate: bytes
+    key: bytes
+
+
+class Authority:
+    """Signs certificates."""
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority for tests")])
+        authority = x509.BasicConstraints(ca=True, path_length=0)
+        signed = self._template(self._name, self._key).add_extension(authority, critical=True)
+        self.certificate = _pem(signed.sign(self._key, hashes.SHA256()))
+        """Its own certificate, in PEM."""
+
+    def identity(self, *names: x509.GeneralName) -> Identity:
+        """A certificate for these names."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        template = self._template(x509.Name([]), key)
+        named = template.add_extension(x509.SubjectAlternativeName(names), critical=True)
+        return Identity(
+            _pem(named.sign(self._key, hashes.SHA256())),
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            ),
+        )
+
+    def _template(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+        now = datetime.datetime.now(datetime.UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(hours=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+        )
+
+
+def dns(name: str) -> x509.GeneralName:
+    """A name of a host."""
+    return x509.DNSName(name)
+
+
+def ip(address: str) -> x509.GeneralName:
+    """An address."""
+    return x509.IPAddress(ipaddress.ip_address(address))
+
+
+def uri(name: str) -> x509.GeneralName:
+    """A URI, such as a SPIFFE identity."""
+    return x509.UniformResourceIdentifier(name)
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
