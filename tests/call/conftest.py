@@ -17,11 +17,10 @@ def landbridge() -> Program:
     return PROGRAMS["binary"]
 
 
-@pytest.fixture(params=PROGRAMS.values(), ids=PROGRAMS.keys())
+@pytest.fixture(params=[*PROGRAMS])
 def program(request: pytest.FixtureRequest) -> Program:
     """The binary, and the command of the Python package."""
-    program: Program = request.param
-    return program
+    return PROGRAMS[request.param]
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,16 @@
 """What is printed, and the exit status."""
 
+import os
+import pty
+import socket
+import subprocess
 from pathlib import Path
 
 import grpc
 import pytest
 from talk.v1 import talk_pb2
 
-from tests.call.program import TALK, Program, method
+from tests.call.program import SECONDS, TALK, Program, method
 from tests.peers.backends import raw_backend
 from tests.running.bridge import Bridge
 
@@ -49,6 +53,25 @@ def test_a_deadline_ends_the_call(landbridge: Program, bridge: Bridge) -> None:
         done = landbridge.call(method(bridge.port, "Say"), "-d", '{"delayMs": 20000}', *flags)
         assert done.status == 68
         assert done.err.startswith("deadline_exceeded: ")
+
+
+def test_a_deadline_holds_for_reflection_too(landbridge: Program) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        target = method(silent.getsockname()[1], "Say")
+        for protocol in ("connect", "grpc"):
+            done = landbridge.call(target, "--timeout", "100ms", "--protocol", protocol)
+            assert done.status == 68
+            assert done.err.startswith("deadline_exceeded: ")
+
+
+def test_people_get_documents_indented(landbridge: Program, talk_server: int) -> None:
+    ours, terminal = pty.openpty()
+    command = [landbridge.path, "call", method(talk_server, "Say"), "-p", "grpc", "-d", '{"sentence": "a"}']
+    with os.fdopen(ours, "rb") as shown:
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=terminal, timeout=SECONDS, check=True)
+        lines = [shown.readline() for _ in range(4)]
+        os.close(terminal)
+    assert lines == [b"{\r\n", b'  "sentence": "You said: a",\r\n', b'  "letters": "1"\r\n', b"}\r\n"]
 
 
 def test_a_server_that_cannot_be_reached_is_an_error_of_the_call(program: Program) -> None:

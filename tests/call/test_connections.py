@@ -19,7 +19,7 @@ ANSWER = [{"sentence": "You said: hello", "letters": "5"}]
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an authority, and certificates of `server.example` and `client.example` that it has signed."""
+    """An authority, and certificates of `server.example` and `client.example` that it has signed."""
     folder = tmp_path_factory.mktemp("tls")
     authority = Authority()
     (folder / "ca.pem").write_bytes(authority.certificate)
@@ -105,9 +105,7 @@ def test_unix_sockets_are_called(program: Program, talk_socket: Path, talk_descr
     assert by_flag.err.startswith(f"> POST http://talk.local/{TALK}/Say\n")
 
 
-def test_a_call_may_be_addressed_to_another_host(
-    landbridge: Program, talk_server: int, talk_descriptors: Path
-) -> None:
+def test_a_call_may_be_addressed_to_another_host(landbridge: Program, talk_server: int) -> None:
     flags = (*HELLO, "--protocol", "grpc", "--authority", "talk.local:1")
     done = landbridge.call(f"http://127.0.0.1:{talk_server}/{TALK}/Say", *flags, "-v")
     assert done.documents == ANSWER

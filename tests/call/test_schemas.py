@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import grpc
+
 from tests.call.program import TALK, Program, method
 from tests.peers.backends import raw_backend
 from tests.running.bridge import Bridge
@@ -45,9 +47,7 @@ def test_names_are_explained(landbridge: Program, talk_server: int, talk_descrip
     assert '"talk.v1.Nobody"' in unknown.err
 
 
-def test_a_descriptor_set_stands_in_for_reflection(
-    landbridge: Program, python_server: int, talk_descriptors: Path
-) -> None:
+def test_a_descriptor_set_stands_in_for_reflection(landbridge: Program, talk_descriptors: Path) -> None:
     # Nobody has to answer for that.
     done = landbridge.call("http://127.0.0.1:1", "--list", "--schema", talk_descriptors)
     assert done.status == 0
@@ -90,7 +90,11 @@ def test_reflection_is_asked_for_what_a_descriptor_set_lacks(
 
 
 def test_without_any_schema_it_is_said_how_to_give_one(landbridge: Program, python_server: int) -> None:
-    with raw_backend(lambda _messages, context: context.abort(12, "no such method")) as backend:
+    def refuse(_messages: list[bytes], context: grpc.ServicerContext) -> list[bytes]:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "no such method")
+        raise AssertionError("abort raises")
+
+    with raw_backend(refuse) as backend:
         for port, flags in [
             (backend.port, ("--protocol", "grpc")),
             (backend.port, ("--reflect",)),

@@ -68,5 +68,5 @@ def test_what_is_typed_wrong_ends_the_call(landbridge: Program, talk_server: int
     assert "standard input is no JSON" in done.err
     done = landbridge.call(*target, typed='{"sentence": "a"}\n{"sentense": "b"}')
     assert done.status == 2
-    assert 'message 2 of standard input: talk.v1.ConverseRequest: ' in done.err
+    assert "message 2 of standard input: talk.v1.ConverseRequest: " in done.err
     assert '"sentense"' in done.err

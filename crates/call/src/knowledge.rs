@@ -17,7 +17,7 @@ pub(crate) use crate::reflection::Problem;
 use crate::server::Dialer;
 
 /// All of a server's reflection, however many calls it takes.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is known.
 pub(crate) struct Knowledge {
@@ -42,7 +42,7 @@ impl Knowledge {
     }
 }
 
-/// Gathers what there is to know of one service, or of all.
+/// Gathers what there is to know of one service, or of all, in at most so long.
 ///
 /// # Errors
 /// A descriptor set that cannot be used, or reflection that was relied on.
@@ -50,7 +50,9 @@ pub(crate) async fn gather(
     order: &Order,
     dialer: &Dialer<'_>,
     service: Option<&str>,
+    within: Duration,
 ) -> Result<Knowledge, Failure> {
+    let within = within.min(TIMEOUT);
     let given = files::read(&order.schema)?;
     let asks = match (&given, order.schema.reflection) {
         (_, Reflection::Off) | (Some(_), Reflection::Default) => false,
@@ -67,17 +69,16 @@ pub(crate) async fn gather(
         Some(service) => Wanted::Services(vec![service.to_owned()]),
         None => Wanted::All,
     };
-    match tokio::time::timeout(TIMEOUT, ask(order, dialer, &wanted)).await {
-        Ok(Ok((loaded, way))) => {
+    let asked = tokio::time::timeout(within, ask(order, dialer, &wanted)).await.unwrap_or_else(|_elapsed| {
+        let message = format!("the server's reflection did not answer within {within:?}");
+        Err(Problem::Call(RpcError::new(Code::DeadlineExceeded, message)))
+    });
+    match asked {
+        Ok((loaded, way)) => {
             Ok(Knowledge { schema: Ok(loaded.schema), answered_on: Some(way), failures: loaded.failures })
         }
-        Ok(Err(problem)) if order.schema.reflection == Reflection::Required => Err(problem.into_failure()),
-        Ok(Err(problem)) => Ok(Knowledge::without_asking(Err(problem))),
-        Err(_elapsed) => {
-            let message = format!("the server's reflection did not answer within {TIMEOUT:?}");
-            let problem = Problem::Call(RpcError::new(Code::DeadlineExceeded, message));
-            Ok(Knowledge::without_asking(Err(problem)))
-        }
+        Err(problem) if order.schema.reflection == Reflection::Required => Err(problem.into_failure()),
+        Err(problem) => Ok(Knowledge::without_asking(Err(problem))),
     }
 }
 
@@ -91,7 +92,7 @@ async fn ask(order: &Order, dialer: &Dialer<'_>, wanted: &Wanted) -> Result<(Loa
         Protocol::Grpc => vec![grpc],
         Protocol::Connect | Protocol::GrpcWeb => vec![grpc, own],
     };
-    let mut problem = None;
+    let mut problem: Option<Problem> = None;
     for (protocol, http) in ways {
         let channel = dialer.channel(http);
         let asker = Asker {
@@ -102,15 +103,25 @@ async fn ask(order: &Order, dialer: &Dialer<'_>, wanted: &Wanted) -> Result<(Loa
         };
         match asker.load(wanted.clone()).await {
             Ok(loaded) => return Ok((loaded, Way { protocol, http, channel })),
-            // What a server says of its reflection counts more than that it does not speak some protocol.
-            Err(Problem::Call(_)) if matches!(problem, Some(Problem::Told(_))) => {}
-            Err(other) => problem = Some(other),
+            Err(other) if problem.as_ref().is_none_or(|known| known.weight() <= other.weight()) => {
+                problem = Some(other);
+            }
+            Err(_says_less) => {}
         }
     }
     Err(problem.unwrap_or_else(|| Problem::Told("the server was not asked".to_owned())))
 }
 
 impl Problem {
+    /// What a server says of its reflection counts more than how a call failed, and that more than that there was no
+    /// way to make it.
+    fn weight(&self) -> u8 {
+        match self {
+            Self::Told(_) => 2,
+            Self::Call(error) => u8::from(error.code != Code::Unavailable),
+        }
+    }
+
     /// As the failure of a call that cannot be made without the schema.
     pub(crate) fn into_failure(self) -> Failure {
         const REMEDY: &str = "give its .proto file or a descriptor set with --schema FILE, or switch on the \
