@@ -80,7 +80,9 @@ impl ClientCall {
                 self.succeeded(py)?;
                 Err(PyEOFError::new_err("the server has ended the call and takes no more messages"))
             }
-            Err(Refused::HalfClosed) => Err(PyEOFError::new_err("the request was ended and takes no more messages")),
+            Err(Refused::HalfClosed) => {
+                Err(PyEOFError::new_err("the request was ended and takes no more messages"))
+            }
         }
     }
 }
