@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 
 _USAGE = """\
@@ -27,6 +26,8 @@ def main() -> int:
 
         return generate(sys.argv[2:])
     if command in {"bridge", "call"}:
+        import signal  # noqa: PLC0415
+
         from landbridge import _core  # noqa: PLC0415
 
         # Ctrl-C ends it as it ends any program: no Python runs in it that could be interrupted.

@@ -18,7 +18,7 @@ class Step:
 
     def ends_well(self) -> bool:
         """Whether the command is to succeed; one that shows a refusal is there to fail."""
-        return re.match(r"landbridge \w+: ", self.shown) is None
+        return re.match(r"(landbridge \w+|not_found): ", self.shown) is None
 
     def matches(self, said: str) -> bool:
         """Whether the output is the one that is shown."""

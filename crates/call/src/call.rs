@@ -24,7 +24,8 @@ const JSON_GROWTH: usize = 16;
 /// How the call failed, or why it was not made.
 pub(crate) async fn make(order: &Order, call: &CallOrder, screen: Screen) -> Result<(), Failure> {
     let dialer = order.server.dialer()?;
-    let known = knowledge::gather(order, &dialer, Some(call.method.service())).await?;
+    let within = call.timeout.unwrap_or(knowledge::TIMEOUT);
+    let known = knowledge::gather(order, &dialer, Some(call.method.service()), within).await?;
     let codec = call.codec.unwrap_or(match order.protocol {
         Protocol::Connect => Codec::Json,
         Protocol::Grpc | Protocol::GrpcWeb => Codec::Proto,

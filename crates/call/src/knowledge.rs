@@ -10,13 +10,14 @@ use landbridge_schema::reflection::{Limits, Loaded, ServiceFailure, Wanted};
 use landbridge_wire::{Accepted, Code, Codec, Compression, Protocol, RpcError};
 
 use crate::failure::Failure;
+use crate::files;
 use crate::order::{Order, Reflection};
 use crate::reflection::Asker;
 pub(crate) use crate::reflection::Problem;
 use crate::server::Dialer;
 
 /// All of a server's reflection, however many calls it takes.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is known.
 pub(crate) struct Knowledge {
@@ -41,7 +42,7 @@ impl Knowledge {
     }
 }
 
-/// Gathers what there is to know of one service, or of all.
+/// Gathers what there is to know of one service, or of all, in at most so long.
 ///
 /// # Errors
 /// A descriptor set that cannot be used, or reflection that was relied on.
@@ -49,8 +50,10 @@ pub(crate) async fn gather(
     order: &Order,
     dialer: &Dialer<'_>,
     service: Option<&str>,
+    within: Duration,
 ) -> Result<Knowledge, Failure> {
-    let given = read_files(order)?;
+    let within = within.min(TIMEOUT);
+    let given = files::read(&order.schema)?;
     let asks = match (&given, order.schema.reflection) {
         (_, Reflection::Off) | (Some(_), Reflection::Default) => false,
         (None, Reflection::Default | Reflection::Required) => true,
@@ -59,40 +62,24 @@ pub(crate) async fn gather(
         }
     };
     if !asks {
-        let none = || Problem::Told("no descriptor set is given, and the server is not asked".to_owned());
+        let none = || Problem::Told("no file is given, and the server is not asked".to_owned());
         return Ok(Knowledge::without_asking(given.ok_or_else(none)));
     }
     let wanted = match service {
         Some(service) => Wanted::Services(vec![service.to_owned()]),
         None => Wanted::All,
     };
-    match tokio::time::timeout(TIMEOUT, ask(order, dialer, &wanted)).await {
-        Ok(Ok((loaded, way))) => {
+    let asked = tokio::time::timeout(within, ask(order, dialer, &wanted)).await.unwrap_or_else(|_elapsed| {
+        let message = format!("the server's reflection did not answer within {within:?}");
+        Err(Problem::Call(RpcError::new(Code::DeadlineExceeded, message)))
+    });
+    match asked {
+        Ok((loaded, way)) => {
             Ok(Knowledge { schema: Ok(loaded.schema), answered_on: Some(way), failures: loaded.failures })
         }
-        Ok(Err(problem)) if order.schema.reflection == Reflection::Required => Err(problem.into_failure()),
-        Ok(Err(problem)) => Ok(Knowledge::without_asking(Err(problem))),
-        Err(_elapsed) => {
-            let message = format!("the server's reflection did not answer within {TIMEOUT:?}");
-            let problem = Problem::Call(RpcError::new(Code::DeadlineExceeded, message));
-            Ok(Knowledge::without_asking(Err(problem)))
-        }
+        Err(problem) if order.schema.reflection == Reflection::Required => Err(problem.into_failure()),
+        Err(problem) => Ok(Knowledge::without_asking(Err(problem))),
     }
-}
-
-fn read_files(order: &Order) -> Result<Option<Schema>, Failure> {
-    let files = &order.schema.files;
-    if files.is_empty() {
-        return Ok(None);
-    }
-    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    let sets = files.iter().zip(&names).map(|(file, name)| {
-        std::fs::read(file).map_err(|error| Failure::Given(format!("--schema {name}: {error}")))
-    });
-    let sets = sets.collect::<Result<Vec<_>, _>>()?;
-    Schema::from_descriptor_sets(sets.iter().map(Vec::as_slice))
-        .map(Some)
-        .map_err(|error| Failure::Given(format!("--schema {}: {error}", names.join(", "))))
 }
 
 /// Asks in gRPC, which reflection is made for; then in the protocol of the call, for servers and proxies that speak
@@ -105,7 +92,7 @@ async fn ask(order: &Order, dialer: &Dialer<'_>, wanted: &Wanted) -> Result<(Loa
         Protocol::Grpc => vec![grpc],
         Protocol::Connect | Protocol::GrpcWeb => vec![grpc, own],
     };
-    let mut problem = None;
+    let mut problem: Option<Problem> = None;
     for (protocol, http) in ways {
         let channel = dialer.channel(http);
         let asker = Asker {
@@ -116,19 +103,29 @@ async fn ask(order: &Order, dialer: &Dialer<'_>, wanted: &Wanted) -> Result<(Loa
         };
         match asker.load(wanted.clone()).await {
             Ok(loaded) => return Ok((loaded, Way { protocol, http, channel })),
-            // What a server says of its reflection counts more than that it does not speak some protocol.
-            Err(Problem::Call(_)) if matches!(problem, Some(Problem::Told(_))) => {}
-            Err(other) => problem = Some(other),
+            Err(other) if problem.as_ref().is_none_or(|known| known.weight() <= other.weight()) => {
+                problem = Some(other);
+            }
+            Err(_says_less) => {}
         }
     }
     Err(problem.unwrap_or_else(|| Problem::Told("the server was not asked".to_owned())))
 }
 
 impl Problem {
+    /// What a server says of its reflection counts more than how a call failed, and that more than that there was no
+    /// way to make it.
+    fn weight(&self) -> u8 {
+        match self {
+            Self::Told(_) => 2,
+            Self::Call(error) => u8::from(error.code != Code::Unavailable),
+        }
+    }
+
     /// As the failure of a call that cannot be made without the schema.
     pub(crate) fn into_failure(self) -> Failure {
-        const REMEDY: &str = "give a descriptor set with --schema FILE (protoc --include_imports \
-             --descriptor_set_out=FILE, or buf build -o FILE), or switch on the server's reflection";
+        const REMEDY: &str = "give its .proto file or a descriptor set with --schema FILE, or switch on the \
+             server's reflection";
         match self {
             Self::Call(error) if is_of_the_server(error.code) => Failure::rpc(&error, None),
             Self::Call(error) => {

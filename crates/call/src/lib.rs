@@ -1,7 +1,7 @@
 //! One call from a command line: JSON in, JSON out, in any of the three protocols.
 //!
 //! ```text
-//!              knowledge: the method, by a descriptor set or the server's reflection; or nothing, where JSON passes
+//!              knowledge: the method, by files or the server's reflection; or nothing, where JSON passes
 //!                  |
 //! [Order] --> input: documents -> messages ----> client::carry ----> talk: messages -> documents on the [`screen`]
 //!                                                     |
@@ -15,6 +15,7 @@ mod address;
 mod call;
 mod documents;
 mod failure;
+mod files;
 mod input;
 mod knowledge;
 mod layout;

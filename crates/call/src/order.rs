@@ -29,8 +29,11 @@ pub struct Order {
 /// Where the methods and their messages are described.
 #[derive(Clone, Debug)]
 pub struct SchemaSource {
-    /// Descriptor sets.
+    /// Descriptor sets, and `.proto` files.
     pub files: Vec<PathBuf>,
+    /// Where `.proto` files and their imports are looked for; the current folder and those of the files where none is
+    /// given.
+    pub includes: Vec<PathBuf>,
     /// Whether the server is asked.
     pub reflection: Reflection,
 }
@@ -38,9 +41,9 @@ pub struct SchemaSource {
 /// Whether a server's reflection is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reflection {
-    /// Where no descriptor set is given.
+    /// Where no file is given.
     Default,
-    /// For what no descriptor set describes; that it answers is relied on.
+    /// For what no file describes; that it answers is relied on.
     Required,
     /// Never.
     Off,

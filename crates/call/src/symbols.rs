@@ -42,7 +42,7 @@ pub(crate) async fn describe(order: &Order, symbol: &str, screen: Screen) -> Res
 
 async fn schema(order: &Order, screen: Screen) -> Result<Schema, Failure> {
     let dialer = order.server.dialer()?;
-    let known = knowledge::gather(order, &dialer, None).await?;
+    let known = knowledge::gather(order, &dialer, None, knowledge::TIMEOUT).await?;
     for failure in &known.failures {
         screen.warning(format_args!("{}: {}", failure.service, failure.reason));
     }

@@ -42,9 +42,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum)]
     codec: Option<Codec>,
 
-    /// A descriptor set that describes the method, instead of the server's reflection; may be repeated.
+    /// A .proto file or descriptor set that describes the method, instead of the server's reflection; may be repeated.
     #[arg(long, value_name = "FILE")]
     schema: Vec<PathBuf>,
+
+    /// Where .proto files and their imports are looked for; may be repeated [default: here, and beside them].
+    #[arg(short = 'I', long = "include", value_name = "DIR")]
+    includes: Vec<PathBuf>,
 
     /// Ask the server's reflection for what --schema does not have, and fail where it does not answer.
     #[arg(long)]
@@ -211,7 +215,11 @@ fn order(arguments: Arguments) -> Result<Order, String> {
     };
     Ok(Order {
         protocol: arguments.protocol.into(),
-        schema: SchemaSource { files: arguments.schema.clone(), reflection },
+        schema: SchemaSource {
+            files: arguments.schema.clone(),
+            includes: arguments.includes.clone(),
+            reflection,
+        },
         verbose: arguments.verbose,
         server: Server {
             address,
