@@ -230,14 +230,14 @@ def seen(program: Path, stubs: str, address: str) -> dict[str, Any]:
 
 
 def test_a_calling_program_sees_the_same_with_other_imports(
-    there: str, here: dict[str, str], tmp_path: Path
+    there: dict[str, str], here: dict[str, str], tmp_path: Path
 ) -> None:
     moved = tmp_path / "caller.py"
     moved.write_text(CALLER.read_text().replace("connectrpc", "landbridge"))
-    before = seen(CALLER, str(STUBS), there)
+    before = seen(CALLER, str(STUBS), there["application"])
     assert set(before) > {"say", "metadata", "count", "sum", "fail 5", "watched", "say sync", "fail sync"}
-    for address in (there, here["async"]):
-        assert seen(moved, str(OWN_STUBS), address) == before
+    for side in (there, here):
+        assert seen(moved, str(OWN_STUBS), side["application"]) == before
 
 
 def test_only_the_name_of_the_package_is_changed() -> None:
