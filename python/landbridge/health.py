@@ -110,7 +110,11 @@ class HealthService(_Health, ConnectASGIApplication[None]):
         return self._list()
 
     async def _watch(self, request: Any, _ctx: RequestContext[Any, Any], /) -> AsyncIterator[Any]:
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            # On another kind of event loop. Clients go on with Check.
+            raise ConnectError(Code.UNIMPLEMENTED, "Watch needs an event loop of asyncio") from None
         changed = asyncio.Event()
 
         def tell() -> None:

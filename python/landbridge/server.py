@@ -142,6 +142,9 @@ class ConnectASGIApplication(_Servable, Generic[S]):
         }
 
     def _operation(self, endpoint: Endpoint[Any, Any]) -> Operation:
+        # Whoever imports a stub only to call a service needs no event loop for it.
+        from landbridge._operations.on_threads import awaitable  # noqa: PLC0415
+
         method = endpoint.method
         function = endpoint.function
         if blocks(endpoint):

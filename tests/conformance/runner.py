@@ -45,12 +45,12 @@ def run(mode: Literal["client", "server"], config: Path, tested: Sequence[str | 
     ]
     log.unlink(missing_ok=True)
     with running(command, log=log) as process:
-        process.wait()
-    return parse(log.read_text(errors="replace"), log)
+        status = process.wait()
+    return parse(log.read_text(errors="replace"), status, log)
 
 
-def parse(text: str, log: Path) -> Outcome:
-    """Read what the runner printed."""
+def parse(text: str, status: int, log: Path) -> Outcome:
+    """Read what the runner printed before it ended with this status."""
     totals = _TOTALS.search(text)
     if totals is None:
         raise RunnerError(f"the runner printed no totals; its output is in {log}:\n{text[-2000:]}")
@@ -60,9 +60,13 @@ def parse(text: str, log: Path) -> Outcome:
         raise RunnerError(
             f"the runner counted {totals['failed']} failures and named {len(failures)}; see {log}"
         )
-    return Outcome(
+    outcome = Outcome(
         names=frozenset(found["name"] for found in _SENT.finditer(text)) | failures.keys(),
         passed=int(totals["passed"]),
         failures=failures,
         not_run=int(not_run["count"]) if not_run else 0,
     )
+    if status and not outcome.failures and not outcome.not_run:
+        # Such as a client that has answered everything and then ends badly.
+        raise RunnerError(f"no case failed, and yet the runner ended with status {status}; see {log}")
+    return outcome

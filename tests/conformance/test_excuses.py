@@ -22,8 +22,8 @@ Total cases: 4
 """
 
 
-def _parsed(output: str) -> runner.Outcome:
-    return runner.parse(output, Path("runner.log"))
+def _parsed(output: str, status: int = 1) -> runner.Outcome:
+    return runner.parse(output, status, Path("runner.log"))
 
 
 def test_every_failure_is_read_with_its_reason() -> None:
@@ -71,6 +71,13 @@ def test_a_runner_that_names_fewer_failures_than_it_counts_is_not_believed() -> 
 def test_a_runner_without_totals_is_not_believed() -> None:
     with pytest.raises(runner.RunnerError, match="no totals"):
         _parsed("Sending request for ...")
+
+
+def test_a_runner_that_fails_without_a_failed_case_is_not_believed() -> None:
+    passed = 'Sending request for "Basic/unary/success"...\nTotal cases: 1\n1 passed, 0 failed\n'
+    assert _parsed(passed, status=0).passed == 1
+    with pytest.raises(runner.RunnerError, match="status 1"):
+        _parsed(passed, status=1)
 
 
 def test_a_direct_run_that_could_not_run_all_cases_excuses_nothing() -> None:

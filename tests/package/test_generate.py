@@ -235,6 +235,13 @@ def test_one_kind_of_code_alone_is_complete(io: str, tmp_path: Path) -> None:
     assert ("ClientSync" in text) == (io == "sync")
 
 
+@pytest.mark.parametrize(("naming", "method"), [("pep", "def pb___init__"), ("google", "def ExecuteUnary")])
+def test_methods_are_named_as_asked(naming: str, method: str, tmp_path: Path) -> None:
+    folder = generated(tmp_path / "out", "--naming", naming, *HARD, *SHAPES)
+    assert method in (folder / "hard_names" / "x_y_z_connect.py").read_text()
+    mypy(folder, *modules_in(folder, "_connect.py"))
+
+
 def test_relative_imports_work_from_within_a_package(tmp_path: Path) -> None:
     generated(tmp_path / "made" / "here", "--imports", "relative", *EVERYTHING)
     program = "import made.here.hard_names.x_y_z_connect, made.here.shapes.kinds_connect"
@@ -264,6 +271,21 @@ else:
 """
     subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "-c", program],
+        env={"PYTHONPATH": f"{everything}:{ROOT / 'python'}"},
+        check=True,
+        timeout=60,
+    )
+
+
+def test_importing_a_stub_brings_in_nothing_that_only_running_needs(everything: Path) -> None:
+    program = """
+import sys
+import shapes.kinds_connect
+needless = {"asyncio", "socket", "ssl", "json", "landbridge.serving", "landbridge._asgi"}
+assert not needless & set(sys.modules), needless & set(sys.modules)
+"""
+    subprocess.run(
+        [sys.executable, "-c", program],
         env={"PYTHONPATH": f"{everything}:{ROOT / 'python'}"},
         check=True,
         timeout=60,
@@ -386,7 +408,8 @@ def test_a_folder_stands_for_all_files_in_it_and_is_where_imports_are_looked_for
         copy = tmp_path / "protos" / file
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text((PROTOS / file).read_text())
-    for number, source in enumerate(("protos", tmp_path / "protos", "../protos")):
+    sources: list[str | Path] = ["protos", tmp_path / "protos", "../protos"]
+    for number, source in enumerate(sources):
         done = generate(source, "--out", f"out{number}", cwd=tmp_path / "protos" if number == 2 else tmp_path)
         assert (done.returncode, done.stderr) == (0, ""), source
     expected = ["shapes/kinds_connect.py", "shapes/kinds_pb2.py", "shapes/legacy_pb2.py"]
@@ -396,15 +419,14 @@ def test_a_folder_stands_for_all_files_in_it_and_is_where_imports_are_looked_for
 
 def test_files_are_found_however_their_folder_is_said(tmp_path: Path) -> None:
     name = "unpackaged.proto"
-    for number, (file, include) in enumerate(
-        [
-            (name, PROTOS),
-            (PROTOS / name, PROTOS),
-            (PROTOS / name, "."),
-            (name, "."),
-            (f"../protos/{name}", "../protos"),
-        ]
-    ):
+    said: list[tuple[str | Path, str | Path]] = [
+        (name, PROTOS),
+        (PROTOS / name, PROTOS),
+        (PROTOS / name, "."),
+        (name, "."),
+        (f"../protos/{name}", "../protos"),
+    ]
+    for number, (file, include) in enumerate(said):
         folder = generated(tmp_path / str(number), file, "-I", include)
         assert list(modules_in(folder)) == ["unpackaged_connect.py", "unpackaged_pb2.py"]
 

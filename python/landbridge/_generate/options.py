@@ -49,7 +49,7 @@ def read(arguments: list[str]) -> Options:
     add("--protobuf", choices=("google", "py"), default="google", help="whose messages (%(default)s)")
     add("--io", choices=("both", "async", "sync"), default="both", help="which services and clients")
     add("--imports", choices=("absolute", "relative"), default="absolute", help="between modules")
-    add("--naming", choices=("connect", "pep"), default="connect", help="of methods: list_d_bs or list_dbs")
+    add("--naming", choices=("connect", "pep", "google"), default="connect", help="of methods")
     options = parser.parse_args(arguments, namespace=Options())
     if not options.includes:
         folders = [proto for proto in options.protos if proto.is_dir()]

@@ -79,7 +79,7 @@ impl<'a> Answer<'a> {
     pub(crate) async fn fail(&mut self, error: RpcError) {
         if self.writer.is_done() {
             // The end is written, and some of what comes before it cannot be sent any more: only a cut tells that.
-            self.record.ended(Err(error.code));
+            self.record.cut(error.code);
             self.way = Way::Over;
             return;
         }

@@ -123,6 +123,10 @@ fn an_answer_that_cannot_be_sent_to_its_end_is_cut_and_does_not_end_well() {
         };
         assert!(told, "{content_type}: {end:?}");
     }
+    for (protocol, count) in [("connect", 2), ("grpc", 1), ("grpc_web", 1)] {
+        let name = format!("landbridge.calls.{protocol}./test.S/Many.deadline_exceeded");
+        world.until_stat(&name, count);
+    }
 }
 
 const TINY: usize = 20_000;
