@@ -50,7 +50,9 @@ def test_the_code_of_a_page_runs(page: Path, own_stubs: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    # In development mode asyncio also tells of steps that took long, which is the machine's matter.
+    said = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
+    assert said == []
 
 
 @pytest.mark.parametrize("page", _pages_with_commands(), ids=lambda page: page.name)
