@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from landbridge._headers import Headers
@@ -250,7 +251,10 @@ class Direct(Conversation):
             covered(call)
             if request is not None and kind is StreamType.BIDI_STREAM:
                 self._sender = threading.Thread(
-                    target=self._send_all, args=(call, request), name="landbridge-requests", daemon=True
+                    target=copy_context().run,
+                    args=(self._send_all, call, request),
+                    name="landbridge-requests",
+                    daemon=True,
                 )
                 self._sender.start()
             return call
