@@ -1,10 +1,13 @@
-"""Applications under ASGI servers: uvicorn, hypercorn, granian, and mounts in Starlette or Django."""
+"""Applications under ASGI servers: uvicorn, hypercorn, granian, and mounts in Starlette or Django.
+
+What is the same in every event loop is here; `_asgi_asyncio` and `_asgi_trio` have the rest.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
 
 from landbridge._core import Exchange
 from landbridge._operations.own_compression import plain
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[dict[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-_AFTER_DEADLINE = 0.01
+AFTER_DEADLINE = 0.01
 """Seconds by which the server waits longer than its caller.
 
 ASGI servers send head and content apart. A caller who is just giving up might be left with half an answer.
@@ -36,17 +39,22 @@ STREAMS = {
     StreamType.BIDI_STREAM: 3,
 }
 
+_NO_WEBSOCKETS = "calls come over HTTP, not by WebSocket"
+
 
 async def serve(
     application: ConnectASGIApplication[Any], scope: dict[str, Any], receive: Receive, send: Send
 ) -> None:
     """Serve one scope."""
-    if scope["type"] == "lifespan":
-        await _lifespan(application, receive, send)
-    elif scope["type"] == "http":
-        await _request(application, scope, receive, send)
-    else:
-        raise RuntimeError(f"calls come over HTTP, not {scope['type']}: mount this application at its path")
+    match scope["type"]:
+        case "lifespan":
+            await _lifespan(application, receive, send)
+        case "http":
+            await _request(application, scope, receive, send)
+        case "websocket":
+            await _refuse_websocket(scope, receive, send)
+        case other:
+            raise RuntimeError(f"calls come over HTTP, not {other}")
 
 
 async def _lifespan(application: ConnectASGIApplication[Any], receive: Receive, send: Send) -> None:
@@ -67,14 +75,21 @@ async def _lifespan(application: ConnectASGIApplication[Any], receive: Receive, 
     await send({"type": "lifespan.shutdown.complete"})
 
 
+async def _refuse_websocket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    await receive()
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close", "code": 1003, "reason": _NO_WEBSOCKETS})
+        return
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "websocket.http.response.start", "status": 501, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": _NO_WEBSOCKETS.encode() + b"\n"})
+
+
 async def _request(
     application: ConnectASGIApplication[Any], scope: dict[str, Any], receive: Receive, send: Send
 ) -> None:
     path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    if root and path.startswith(root + "/"):
-        path = path[len(root) :]
-    operation = application._operations.get(path)
+    operation = mounted(application._operations, scope.get("root_path", ""), path)
     query = scope.get("query_string", b"").decode("latin-1")
     raw_path = scope.get("raw_path") or path.encode()
     exchange = Exchange(
@@ -85,36 +100,97 @@ async def _request(
         headers=[(bytes(name), bytes(value)) for name, value in scope["headers"]],
         stream=None if operation is None else STREAMS[operation.stream_type],
         idempotent=operation is not None and operation.is_idempotent_get,
-        trailers="http.response.trailers" in scope.get("extensions", {}),
+        trailers="http.response.trailers" in (scope.get("extensions") or {}),
     )
-    call = _Call(exchange, scope, receive, send)
+    loop = _running_loop()
+    call = AsgiCall(loop, exchange, scope, receive, send)
     if operation is None or exchange.refused:
         await call.writable()
         return
-    await call.work(_run(operation, call))
+    await loop.work(call, _run(operation, call))
 
 
-async def _run(operation: Operation, call: _Call) -> None:
+def mounted(operations: dict[str, Operation], root: str, path: str) -> Operation | None:
+    """The method at a path, in an application that may be mounted at `root`.
+
+    Servers and frameworks differ in whether the path begins with that.
+    """
+    return (
+        operations.get(path)
+        or operations.get(path.removeprefix(root))
+        or (operations.get(root + path) if root else None)
+    )
+
+
+async def _run(operation: Operation, call: AsgiCall) -> None:
     readable = plain(operation, call)
     ctx: RequestContext[Any, Any] = RequestContext._of(operation.method, readable, call.send_headers_now)
     await run(operation, readable, call, ctx)
 
 
-class _Call:
+def _running_loop() -> Loop:
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        from landbridge import _asgi_trio  # noqa: PLC0415
+
+        return _asgi_trio
+    from landbridge import _asgi_asyncio  # noqa: PLC0415
+
+    return _asgi_asyncio
+
+
+class Event(Protocol):
+    """Something that happens once."""
+
+    def set(self) -> None:
+        """It has happened."""
+        ...
+
+    async def wait(self) -> Any:
+        """Wait until it has."""
+        ...
+
+
+class Loop(Protocol):
+    """What differs between event loops."""
+
+    def event(self) -> Event:
+        """Something to wait for."""
+        ...
+
+    def lock(self) -> contextlib.AbstractAsyncContextManager[Any]:
+        """A lock."""
+        ...
+
+    async def turn(self) -> None:
+        """Let others have a turn."""
+        ...
+
+    async def work(self, call: AsgiCall, handler: Coroutine[Any, Any, None], /) -> None:
+        """Run the handler; the deadline and a caller who goes away cancel it."""
+        ...
+
+
+class AsgiCall:
     """One call of an ASGI server: what the core knows of it, and the way to its bytes."""
 
-    def __init__(self, exchange: Exchange, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    def __init__(
+        self, loop: Loop, exchange: Exchange, scope: dict[str, Any], receive: Receive, send: Send
+    ) -> None:
         self._exchange = exchange
         self._scope = scope
         self._receive = receive
         self._send = send
         self._head_sent = False
-        self._writing = asyncio.Lock()
+        self._new_event = loop.event
+        self.turn = loop.turn
+        self._writing = loop.lock()
         # More of the request has come; more of it is wanted.
-        self._arrived = asyncio.Event()
-        self._wanted = asyncio.Event()
+        self._arrived = loop.event()
+        self._wanted = loop.event()
         self._problem: ConnectError | None = None
-        self.is_cancelled = False
+        self.is_gone = False
+        """Whether the caller has gone away."""
         # The core knows these; they stand here for those who ask.
         self.receive = exchange.receive
         self.send = exchange.send
@@ -160,6 +236,12 @@ class _Call:
         client = self._scope.get("client")
         return None if client is None else f"{client[0]}:{client[1]}"
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether nobody waits for the answer."""
+        left = self.timeout_ms()
+        return self.is_gone or (left is not None and left <= 0)
+
     def peer_certificates(self) -> tuple[list[bytes], Lines] | None:
         """ASGI has no word for them that its servers use."""
         return None
@@ -176,9 +258,9 @@ class _Call:
 
     async def readable(self) -> None:
         """Wait for more of the request."""
-        self._arrived.clear()
+        arrived = self._arrived = self._new_event()
         self._wanted.set()
-        await self._arrived.wait()
+        await arrived.wait()
         if self._problem is not None:
             raise self._problem
 
@@ -188,11 +270,10 @@ class _Call:
             head, body, is_end, trailers = self._exchange.take_output()
             if head is not None:
                 status, headers = head
+                has_trailers = trailers is not None or (self.protocol == "grpc" and not is_end)
                 start = {"type": "http.response.start", "status": status, "headers": headers}
-                if self.protocol == "grpc":
-                    start["trailers"] = trailers is not None or not is_end
                 self._head_sent = True
-                await self._send(start)
+                await self._send({**start, "trailers": True} if has_trailers else start)
             if not self._head_sent or (not body and not is_end):
                 return
             more = not is_end
@@ -202,37 +283,7 @@ class _Call:
                     {"type": "http.response.trailers", "headers": trailers, "more_trailers": False}
                 )
 
-    async def work(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run the handler; the deadline and a caller who goes away cancel it."""
-        handler = asyncio.ensure_future(work)
-        arrivals = asyncio.ensure_future(self._take_arrivals())
-        timeout_ms = self.timeout_ms()
-        try:
-            await asyncio.wait(
-                (handler, arrivals),
-                timeout=None if timeout_ms is None else max(0.0, timeout_ms / 1000) + _AFTER_DEADLINE,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if not handler.done():
-                # The deadline, unless the caller has gone away.
-                is_late = not arrivals.done()
-                self.is_cancelled = True
-                handler.cancel()
-                await asyncio.wait((handler,))
-                if is_late:
-                    message = "the deadline has passed before the call was answered"
-                    self.fail(("deadline_exceeded", message, []))
-                    await self.writable()
-            elif not handler.cancelled() and handler.exception() is None:
-                await self.writable()
-        finally:
-            for task in (handler, arrivals):
-                task.cancel()
-            await asyncio.gather(handler, arrivals, return_exceptions=True)
-        if not handler.cancelled() and (problem := handler.exception()) is not None:
-            raise problem
-
-    async def _take_arrivals(self) -> None:
+    async def take_arrivals(self) -> None:
         """Take what comes of the request, as far as it is wanted. Returns when the caller has gone away."""
         has_ended = False
         while (event := await self._receive())["type"] != "http.disconnect":
@@ -249,4 +300,11 @@ class _Call:
             self._arrived.set()
             if not has_ended:
                 await self._wanted.wait()
-                self._wanted.clear()
+                self._wanted = self._new_event()
+        self.is_gone = True
+
+    async def tell_lateness(self) -> None:
+        """Answer that the deadline has passed."""
+        message = "the deadline has passed before the call was answered"
+        self.fail(("deadline_exceeded", message, []))
+        await self.writable()

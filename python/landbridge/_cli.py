@@ -8,6 +8,7 @@ _USAGE = """\
 usage: landbridge serve MODULE:APPLICATION ...   serve applications in all three protocols
        landbridge generate PROTO ...             make Python modules of .proto files
        landbridge bridge [OPTIONS]               translate in front of a server, as an Envoy file says
+       landbridge call URL [OPTIONS]             call a method with JSON, in any of the three protocols
        landbridge --version
 
 Each command explains itself with --help."""
@@ -24,10 +25,14 @@ def main() -> int:
         from landbridge._generate.command import generate  # noqa: PLC0415
 
         return generate(sys.argv[2:])
-    if command == "bridge":
+    if command in {"bridge", "call"}:
+        import signal  # noqa: PLC0415
+
         from landbridge import _core  # noqa: PLC0415
 
-        return _core.bridge(["landbridge", *sys.argv[1:]])
+        # Ctrl-C ends it as it ends any program: no Python runs in it that could be interrupted.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        return _core.run(["landbridge", *sys.argv[1:]])
     if command in {"--version", "-V"}:
         from landbridge import _core  # noqa: PLC0415
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from landbridge.method import StreamType
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -103,3 +107,13 @@ class EndpointSync(Generic[REQ, RES]):
     ) -> EndpointSync[Q, S]:
         """A stream each way."""
         return EndpointSync(method=method, function=function)
+
+
+def blocks(endpoint: Endpoint[Any, Any]) -> bool:
+    """Whether a handler is a plain function, or of a method with a stream of responses a plain generator."""
+    written = inspect.unwrap(endpoint.function)
+    while isinstance(written, functools.partial):
+        written = inspect.unwrap(written.func)
+    if endpoint.method.stream_type in {StreamType.SERVER_STREAM, StreamType.BIDI_STREAM}:
+        return inspect.isgeneratorfunction(written)
+    return inspect.isroutine(written) and not inspect.iscoroutinefunction(written)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from landbridge._asgi import STREAMS
+from landbridge._asgi import STREAMS, mounted
 from landbridge._core import PENDING, Exchange
 from landbridge._operations.own_compression import plain
 from landbridge._operations.run_sync import run_sync
@@ -36,7 +36,7 @@ def serve(
 ) -> Iterable[bytes]:
     """Serve one request."""
     path = environ.get("PATH_INFO", "")
-    operation = application._operations.get(path)
+    operation = mounted(application._operations, environ.get("SCRIPT_NAME", ""), path)
     query = environ.get("QUERY_STRING", "")
     exchange = Exchange(
         application._offer.service,

@@ -12,14 +12,13 @@ from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from landbridge._endpoints import Endpoint, EndpointSync
+from landbridge._endpoints import Endpoint, EndpointSync, blocks
 from landbridge._offer import DEFAULT_COMPRESS_MIN_BYTES, DEFAULT_READ_MAX_BYTES, Offer
 from landbridge._operations.chain import around, hoisted
-from landbridge._operations.on_threads import awaitable
 from landbridge._operations.operation import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from landbridge.codec import Codec
     from landbridge.compression import Compression
@@ -37,13 +36,32 @@ __all__ = [
 S = TypeVar("S")
 
 
-class ConnectASGIApplication(ABC, Generic[S]):
-    """A service whose methods run in an event loop."""
+class _Servable(ABC):
+    """What a server asks of any application."""
+
+    _desc: Callable[[], Any] | None
 
     @property
     @abstractmethod
     def path(self) -> str:
         """Where its methods are: `/package.Service`."""
+
+    @property
+    def _service_names(self) -> tuple[str, ...]:
+        """The full names of the services that it serves."""
+        return (self.path.removeprefix("/"),)
+
+    # Most need to know neither.
+
+    def _joined(self, applications: Sequence[_Servable]) -> None:  # noqa: B027
+        """Be told of all applications that a server is about to serve, this one among them."""
+
+    def _leaving(self) -> None:  # noqa: B027
+        """Be told that the server begins to stop."""
+
+
+class ConnectASGIApplication(_Servable, Generic[S]):
+    """A service whose methods run in an event loop."""
 
     def __init__(
         self,
@@ -124,8 +142,15 @@ class ConnectASGIApplication(ABC, Generic[S]):
         }
 
     def _operation(self, endpoint: Endpoint[Any, Any]) -> Operation:
+        # Whoever imports a stub only to call a service needs no event loop for it.
+        from landbridge._operations.on_threads import awaitable  # noqa: PLC0415
+
         method = endpoint.method
-        function = awaitable(endpoint.function, method.stream_type)
+        function = endpoint.function
+        if blocks(endpoint):
+            from landbridge._operations.on_threads import awaitable  # noqa: PLC0415
+
+            function = awaitable(function, method.stream_type)
         return Operation(
             method,
             around(function, self._interceptors, method.stream_type, sync=False),
@@ -144,13 +169,8 @@ class ConnectASGIApplication(ABC, Generic[S]):
         await serve(self, scope, receive, send)
 
 
-class ConnectWSGIApplication(ABC):
+class ConnectWSGIApplication(_Servable):
     """A service whose methods run on threads."""
-
-    @property
-    @abstractmethod
-    def path(self) -> str:
-        """Where its methods are: `/package.Service`."""
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ __all__ = ["shop", "talk_server"]
 def python_server(own_stubs: str) -> Iterator[int]:
     """The demo's server in Python; yields its port."""
     assert own_stubs
-    with running_python_server("examples.talk_async:application") as port:
+    with running_python_server("examples.talk_async:application", 0, "--health", "--reflection") as port:
         yield port
 
 

@@ -1,6 +1,7 @@
 """A console snippet: commands after `$ `, each with the output that it shows."""
 
 import doctest
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ class Step:
 
     def ends_well(self) -> bool:
         """Whether the command is to succeed; one that shows a refusal is there to fail."""
-        return not self.shown.startswith("landbridge bridge: ")
+        return re.match(r"(landbridge \w+|not_found): ", self.shown) is None
 
     def matches(self, said: str) -> bool:
         """Whether the output is the one that is shown."""

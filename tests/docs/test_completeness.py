@@ -1,4 +1,4 @@
-"""The page about the bridge names all that the bridge has."""
+"""The pages about the bridge and about calls name all that these have."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ import httpx
 
 from tests.running.bridge import Bridge, bridge_command, running_bridge
 from tests.running.envoy_file import Upstream, envoy_file
-from tests.running.paths import ROOT
+from tests.running.paths import RELEASE_BINARY, ROOT
 
 PAGE = (ROOT / "docs" / "bridge.md").read_text()
 
@@ -31,6 +31,16 @@ def test_every_flag_is_named() -> None:
     flags = set(re.findall(r"--[a-z][a-z-]+", help_page)) - {"--help"}
     assert {"--config-path", "--mode"} <= flags
     assert [flag for flag in sorted(flags) if f"`{flag}" not in PAGE] == []
+
+
+def test_every_flag_of_a_call_is_named() -> None:
+    help_page = subprocess.run(
+        [RELEASE_BINARY, "call", "--help"], capture_output=True, text=True, timeout=20, check=True
+    ).stdout
+    flags = set(re.findall(r"--[a-z][a-z0-9.-]*[a-z0-9]", help_page)) - {"--help"}
+    assert {"--data", "--http1.1"} <= flags
+    page = (ROOT / "docs" / "call.md").read_text()
+    assert [flag for flag in sorted(flags) if f"`{flag}" not in page] == []
 
 
 def test_every_path_of_the_admin_server_is_named() -> None:

@@ -1,6 +1,7 @@
 """Every command and every configuration in the documentation works as shown."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from tests.running.paths import ROOT
 
 SNIPPETS: Sequence[Snippet] = tuple(snippets())
 CONFIGURATIONS = [snippet for snippet in SNIPPETS if snippet.language == "yaml"]
+
+
+_SLOW = re.compile(r"Executing <.* took [\d.]+ seconds$")
 
 
 def _pages_with_commands() -> Sequence[Path]:
@@ -50,7 +54,8 @@ def test_the_code_of_a_page_runs(page: Path, own_stubs: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    # The event loop's debug mode also tells of a machine that is busy.
+    assert [line for line in done.stderr.splitlines() if not _SLOW.match(line)] == []
 
 
 @pytest.mark.parametrize("page", _pages_with_commands(), ids=lambda page: page.name)

@@ -30,6 +30,9 @@ GUIDE_FILE = "demo/envoy.yaml"
 
 _IN_COMMANDS = re.compile(r"(?<=127\.0\.0\.1:)(8080|8081|8082|9090)\b")
 _IN_FILES = re.compile(r"(?<=port_value: )(8080|8081|9090)\b")
+_OF_THE_PACKAGE = re.compile(r"^landbridge (?!bridge\b)")
+"""Commands that the Python package has, and the binary does not."""
+
 _SERVES = re.compile(r"(target/release/)?landbridge bridge\b(?!.*--mode validate)")
 
 
@@ -86,6 +89,8 @@ class Workshop:
         assert step.matches(done.stdout), f"{step.command}\nshown:\n{step.shown}\nsaid:\n{done.stdout}"
 
     def _run(self, command: str) -> subprocess.CompletedProcess[str]:
+        package = Path(sys.executable).with_name("landbridge")
+        command = _OF_THE_PACKAGE.sub(f"{shlex.quote(str(package))} ", command)
         return subprocess.run(
             ["sh", "-c", _with_ports(command, self.ports)],
             cwd=self.folder,

@@ -21,7 +21,7 @@ class AsyncEcho(ConnectASGIApplication[None]):
             f"/{SERVICE}/{name}": Endpoint(method=method(name, kind), function=function)
             for name, (kind, function) in methods.items()
         }
-        super().__init__(service=None, endpoints=lambda _: endpoints, **settings)
+        super().__init__(**{"service": None, "endpoints": lambda _: endpoints, **settings})
 
 
 class SyncEcho(ConnectWSGIApplication):

@@ -84,23 +84,70 @@ def test_errors_reach_the_caller_with_code_message_details_and_trailers(
     assert answer.headers["trailer-x-why"] == "so"
 
 
-@pytest.mark.parametrize("raised", [ZeroDivisionError("secret"), SystemExit("secret")])
-def test_an_exception_is_unknown_to_the_caller_and_logged_with_its_traceback(
-    raised: BaseException, serve: Serve, channel: Channel, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("application", [AsyncEcho, SyncEcho])
+@pytest.mark.parametrize("kind", [StreamType.UNARY, StreamType.SERVER_STREAM])
+@pytest.mark.parametrize("raised", [ZeroDivisionError, SystemExit, KeyboardInterrupt])
+def test_whatever_a_handler_raises_is_unknown_to_the_caller_and_logged_with_its_traceback(
+    application: Any,
+    kind: StreamType,
+    raised: type[BaseException],
+    *,
+    serve: Serve,
+    channel: Channel,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def fail(_request: StringValue, _ctx: Context) -> StringValue:
-        raise raised
+    async def fail_async(_request: StringValue, _ctx: Context) -> StringValue:
+        raise raised("secret")
 
-    calls = stub(channel(serve(AsyncEcho(unary(fail)))))
+    async def count_async(request: StringValue, _ctx: Context) -> AsyncIterator[StringValue]:
+        yield request
+        raise raised("secret")
+
+    def fail(_request: StringValue, _ctx: Context) -> StringValue:
+        raise raised("secret")
+
+    def count(request: StringValue, _ctx: Context) -> Iterator[StringValue]:
+        yield request
+        raise raised("secret")
+
+    handlers: dict[Any, Any] = {
+        (AsyncEcho, StreamType.UNARY): fail_async,
+        (AsyncEcho, StreamType.SERVER_STREAM): count_async,
+        (SyncEcho, StreamType.UNARY): fail,
+        (SyncEcho, StreamType.SERVER_STREAM): count,
+    }
+    # One thread: it has to live on.
+    port = serve(application({"Echo": (kind, handlers[application, kind])}), threads=1)
+    calls = stub(channel(port), kind="unary_unary" if kind is StreamType.UNARY else "unary_stream")
     with caplog.at_level(logging.ERROR, "landbridge"):
         for _ in range(2):
-            error: Any = failure(lambda: calls(text("a")))
-    assert error.code() is grpc.StatusCode.UNKNOWN
-    assert "secret" not in error.details()
+            error: Any = failure(lambda: list(calls(text("a"))))
+            assert error.code() is grpc.StatusCode.UNKNOWN
+            assert "secret" not in error.details()
     logged = [record for record in caplog.records if record.name == "landbridge"]
-    assert len(logged) == 2
+    assert [record.getMessage() for record in logged] == [f"the handler of /{SERVICE}/Echo failed"] * 2
     assert logged[0].exc_info is not None
-    assert logged[0].exc_info[1] is raised
+    assert isinstance(logged[0].exc_info[1], raised)
+
+
+def test_a_code_or_message_that_is_none_fails_the_call_and_nothing_else(
+    serve: Serve, channel: Channel
+) -> None:
+    mistakes: dict[str, Any] = {
+        "message": lambda: ConnectError(Code.INTERNAL, None),  # type: ignore[arg-type]
+        "answer": lambda: None,
+    }
+
+    async def fail(request: StringValue, _ctx: Context) -> Any:
+        error = mistakes[request.value]()
+        if error is not None:
+            raise error
+        return "no message"
+
+    calls = stub(channel(serve(AsyncEcho(unary(fail)))))
+    for mistake in mistakes:
+        error: Any = failure(lambda mistake=mistake: calls(text(mistake), timeout=10))  # type: ignore[misc]
+        assert error.code() is grpc.StatusCode.UNKNOWN
 
 
 def test_callers_see_the_text_of_exceptions_where_that_is_asked_for(serve: Serve, channel: Channel) -> None:

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from tests.package.generating import (
     BIN,
@@ -47,8 +46,8 @@ print(json.dumps([module.DESCRIPTOR.serialized_pb.hex() for module in modules]))
 """
 
 
-def descriptors(folder: Path, *modules: str) -> list[FileDescriptorProto]:
-    """The descriptors that modules have, in a Python of their own."""
+def descriptors(folder: Path, *modules: str) -> list[bytes]:
+    """The serialized descriptors that modules have, in a Python of their own."""
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "-c", RUN, json.dumps(modules)],
         env={"PYTHONPATH": str(folder)},
@@ -58,7 +57,7 @@ def descriptors(folder: Path, *modules: str) -> list[FileDescriptorProto]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return [FileDescriptorProto.FromString(bytes.fromhex(text)) for text in json.loads(done.stdout)]
+    return [bytes.fromhex(text) for text in json.loads(done.stdout)]
 
 
 def test_the_descriptors_are_those_of_protoc(everything: Path, tmp_path: Path) -> None:
@@ -236,6 +235,13 @@ def test_one_kind_of_code_alone_is_complete(io: str, tmp_path: Path) -> None:
     assert ("ClientSync" in text) == (io == "sync")
 
 
+@pytest.mark.parametrize(("naming", "method"), [("pep", "def pb___init__"), ("google", "def ExecuteUnary")])
+def test_methods_are_named_as_asked(naming: str, method: str, tmp_path: Path) -> None:
+    folder = generated(tmp_path / "out", "--naming", naming, *HARD, *SHAPES)
+    assert method in (folder / "hard_names" / "x_y_z_connect.py").read_text()
+    mypy(folder, *modules_in(folder, "_connect.py"))
+
+
 def test_relative_imports_work_from_within_a_package(tmp_path: Path) -> None:
     generated(tmp_path / "made" / "here", "--imports", "relative", *EVERYTHING)
     program = "import made.here.hard_names.x_y_z_connect, made.here.shapes.kinds_connect"
@@ -265,6 +271,21 @@ else:
 """
     subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "-c", program],
+        env={"PYTHONPATH": f"{everything}:{ROOT / 'python'}"},
+        check=True,
+        timeout=60,
+    )
+
+
+def test_importing_a_stub_brings_in_nothing_that_only_running_needs(everything: Path) -> None:
+    program = """
+import sys
+import shapes.kinds_connect
+needless = {"asyncio", "socket", "ssl", "json", "landbridge.serving", "landbridge._asgi"}
+assert not needless & set(sys.modules), needless & set(sys.modules)
+"""
+    subprocess.run(
+        [sys.executable, "-c", program],
         env={"PYTHONPATH": f"{everything}:{ROOT / 'python'}"},
         check=True,
         timeout=60,
@@ -382,9 +403,41 @@ def test_an_edition_without_protoc_says_how_to_get_one(tmp_path: Path) -> None:
     assert "landbridge[editions]" in done.stderr
 
 
-def test_a_folder_stands_for_all_files_in_it(tmp_path: Path) -> None:
-    folder = generated(tmp_path / "out", "hard-names")
-    assert "hard_names/x_y_z_connect.py" in set(modules_in(folder))
+def test_a_folder_stands_for_all_files_in_it_and_is_where_imports_are_looked_for(tmp_path: Path) -> None:
+    for file in SHAPES:
+        copy = tmp_path / "protos" / file
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text((PROTOS / file).read_text())
+    sources: list[str | Path] = ["protos", tmp_path / "protos", "../protos"]
+    for number, source in enumerate(sources):
+        done = generate(source, "--out", f"out{number}", cwd=tmp_path / "protos" if number == 2 else tmp_path)
+        assert (done.returncode, done.stderr) == (0, ""), source
+    expected = ["shapes/kinds_connect.py", "shapes/kinds_pb2.py", "shapes/legacy_pb2.py"]
+    for folder in (tmp_path / "out0", tmp_path / "out1", tmp_path / "protos" / "out2"):
+        assert list(modules_in(folder)) == expected
+
+
+def test_files_are_found_however_their_folder_is_said(tmp_path: Path) -> None:
+    name = "unpackaged.proto"
+    said: list[tuple[str | Path, str | Path]] = [
+        (name, PROTOS),
+        (PROTOS / name, PROTOS),
+        (PROTOS / name, "."),
+        (name, "."),
+        (f"../protos/{name}", "../protos"),
+    ]
+    for number, (file, include) in enumerate(said):
+        folder = generated(tmp_path / str(number), file, "-I", include)
+        assert list(modules_in(folder)) == ["unpackaged_connect.py", "unpackaged_pb2.py"]
+
+
+def test_two_files_whose_modules_would_have_one_name_are_refused(tmp_path: Path) -> None:
+    for name in ("a-b", "a_b"):
+        (tmp_path / f"{name}.proto").write_text(f'syntax = "proto3"; message M_{name.replace("-", "d")} {{}}')
+    done = generate("a-b.proto", "a_b.proto", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "a-b.proto" in done.stderr
+    assert "a_b_pb2.py" in done.stderr
 
 
 def test_the_plugin_writes_the_same_stubs_under_protoc(everything: Path, tmp_path: Path) -> None:

@@ -131,6 +131,41 @@ def test_thousands_of_tiny_messages_survive_a_reader_who_rests(serve: Serve, cha
     assert [message.value for message in numbers] == [str(number) for number in range(1, 20_000)]
 
 
+def test_a_stream_that_never_has_to_wait_leaves_turns_to_others(serve: Serve) -> None:
+    given = 0
+    shares: list[int] = []
+    is_over = False
+
+    async def flood(_request: StringValue, _ctx: Context) -> AsyncIterator[StringValue]:
+        nonlocal given
+        while not is_over:
+            # Nothing in here waits, and the reader keeps pace.
+            given += 1
+            yield text("")
+
+    async def other(request: StringValue, _ctx: Context) -> StringValue:
+        nonlocal is_over
+        while sum(shares) < 2_000:
+            before = given
+            await asyncio.sleep(0)
+            shares.append(given - before)
+        is_over = True
+        return request
+
+    methods = {"Flood": (StreamType.SERVER_STREAM, flood), "Other": (StreamType.UNARY, other)}
+    url = f"http://127.0.0.1:{serve(AsyncEcho(methods))}/{SERVICE}"
+
+    def read() -> None:
+        assert httpx.post(f"{url}/Flood", content=b"\0\0\0\0\0", headers=STREAM, timeout=60).is_success
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    assert httpx.post(f"{url}/Other", json="a", timeout=60).json() == "a"
+    reading.join()
+    # So many messages are sent at most between two turns of another task.
+    assert max(shares) <= 32
+
+
 @pytest.mark.parametrize("application", [AsyncEcho, SyncEcho])
 def test_both_directions_are_open_at_once(application: Any, serve: Serve, channel: Channel) -> None:
     def back(requests: Iterator[StringValue], _ctx: Context) -> Iterator[StringValue]:

@@ -82,6 +82,11 @@ def test_a_certificate_that_does_not_load_is_refused(tmp_path: Path) -> None:
     assert "certificate" in _refusal("-c", str(file))
 
 
+def test_no_workers_count_as_one(talk_server: int) -> None:
+    with running_bridge(envoy_file(Upstream(talk_server)), flags=["--concurrency", "0"]) as bridge:
+        assert "server.concurrency: 1\n" in bridge.admin_text("/stats")
+
+
 def test_several_workers_share_one_port(talk_server: int) -> None:
     with running_bridge(envoy_file(Upstream(talk_server)), flags=["--concurrency", "2"]) as bridge:
         for _ in range(16):

@@ -16,7 +16,8 @@ from talk.v1.talk_connect import TalkServiceClientSync
 from tests.peers.backends import Gate, raw_backend
 from tests.peers.conftest import http_client
 from tests.peers.connect import post_proto, post_stream
-from tests.running.bridge import Bridge
+from tests.running.bridge import Bridge, running_bridge
+from tests.running.envoy_file import Upstream, envoy_file
 
 SAID = talk_pb2.SayResponse(sentence="hello").SerializeToString()
 CALLS = 8
@@ -137,6 +138,33 @@ def test_a_second_signal_ends_the_drain_at_once(draining: Callable[..., Bridge],
         bridge.process.send_signal(signal.SIGTERM)
         bridge.process.wait(timeout=15)
         assert call.exception(timeout=20) is not None
+
+
+def test_a_rolling_restart_loses_no_call(talk_server: int, gate: Gate) -> None:
+    def answer(_messages: list[bytes], _context: grpc.ServicerContext) -> Iterator[bytes]:
+        gate.wait_in_handler()
+        yield SAID
+
+    with raw_backend(answer) as held, ThreadPoolExecutor(CALLS) as pool:
+        file = envoy_file(Upstream(held.port))
+        listener = file["static_resources"]["listeners"][0]
+        listener["enable_reuse_port"] = True
+        with running_bridge(file) as old:
+            calls = _calls_in_flight(old, pool, gate)
+            # The next release: the same port, another server.
+            listener["address"]["socket_address"]["port_value"] = old.port
+            file["static_resources"]["clusters"] = envoy_file(Upstream(talk_server))["static_resources"][
+                "clusters"
+            ]
+            with running_bridge(file) as new:
+                assert new.port == old.port
+                old.process.send_signal(signal.SIGTERM)
+                _await_unready(old)
+                gate.open()
+                assert [call.result(timeout=20) for call in calls] == [SAID] * CALLS
+                assert old.process.wait(timeout=20) == 0
+                with http_client(new) as client:
+                    assert post_proto(client, "Say", b"").status_code == 200
 
 
 def test_an_idle_bridge_leaves_at_once(draining: Callable[..., Bridge]) -> None:

@@ -1,7 +1,9 @@
 """The size of a message: limited after decompression, both ways, told in the caller's protocol."""
 
 import gzip
-from collections.abc import Callable
+import json
+import subprocess
+from collections.abc import Callable, Iterator
 
 import grpc
 import httpx
@@ -15,7 +17,8 @@ from talk.v1.talk_connect import TalkServiceClientSync
 from tests.peers.backends import raw_backend
 from tests.peers.conftest import http_client
 from tests.peers.connect import envelope, error_of, post_json, post_proto
-from tests.running.bridge import Bridge
+from tests.running.bridge import Bridge, running_bridge
+from tests.running.envoy_file import Upstream, envoy_file
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -38,6 +41,38 @@ def test_a_request_of_three_mebibytes_passes_by_default(client: httpx.Client) ->
 def test_a_request_over_four_mebibytes_is_refused_by_default(client: httpx.Client) -> None:
     answer = post_proto(client, "Say", _say(4 * MIB + 1))
     assert (answer.status_code, error_of(answer)["code"]) == (429, "resource_exhausted")
+
+
+@pytest.fixture(scope="module")
+def patient_bridge(talk_server: int) -> Iterator[Bridge]:
+    """A bridge that lets callers send on behind their answer for as long as a test may take."""
+    file = envoy_file(Upstream(talk_server))
+    (chain,) = file["static_resources"]["listeners"][0]["filter_chains"]
+    chain["filters"][0]["typed_config"]["delayed_close_timeout"] = "60s"
+    with running_bridge(file) as bridge:
+        yield bridge
+
+
+@pytest.mark.parametrize("http", ["--http1.1", "--http2-prior-knowledge"])
+def test_curl_is_told_that_its_upload_is_too_large(patient_bridge: Bridge, http: str) -> None:
+    # It sends on while it is answered; older ones drop an answer whose stream is reset.
+    command = ["curl", "--silent", "--show-error", http, "--max-time", "50", "--data-binary", "@-"]
+    headers = ["--header", "content-type: application/proto", "--header", "expect:"]
+    told = subprocess.run(
+        [*command, *headers, f"{patient_bridge.url}/talk.v1.TalkService/Say"],
+        input=bytes(32 * MIB),
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(told.stdout)["code"] == "resource_exhausted"
+
+
+@pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1", "HTTP/2"])
+def test_a_client_that_sends_to_the_end_is_told_that_its_upload_is_too_large(
+    patient_bridge: Bridge, http2: bool
+) -> None:
+    with http_client(patient_bridge, http2=http2) as client:
+        assert error_of(post_proto(client, "Say", bytes(16 * MIB)))["code"] == "resource_exhausted"
 
 
 @pytest.mark.parametrize(("size", "passes"), [(64 * KIB, True), (64 * KIB + 1, False)])

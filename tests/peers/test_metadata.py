@@ -94,6 +94,31 @@ def test_what_one_caller_writes_in_a_header_does_not_fail_the_next_callers(
             assert answer.status_code == 200 or value == odd, answer.text
 
 
+@pytest.mark.parametrize("size", [7_000, 9_000, 20_000, 50_000])
+def test_headers_that_are_too_large_for_the_server_fail_their_call_alone(
+    backend: Backend, start_bridge: Callable[..., Bridge], size: int
+) -> None:
+    # CVE-2023-1428: `te: x` beside a header of more than 8 KiB took down servers of gRPC's.
+    bridge = start_bridge(backend.port, flags=["--concurrency", "1"])
+    with http_client(bridge) as client:
+        assert post_proto(client, "Say", b"").status_code == 200
+        answer = post_proto(client, "Say", b"", {"te": "x", "x-large": "x" * size})
+        if answer.status_code != 200:
+            assert error_of(answer)["code"] == "resource_exhausted"
+        assert post_proto(client, "Say", b"").status_code == 200
+    assert "cluster.service_0.upstream_cx_total: 1\n" in bridge.admin_text("/stats")
+
+
+def test_a_header_name_that_grpc_does_not_have_is_told_to_the_caller(
+    backend: Backend, start_bridge: Callable[..., Bridge]
+) -> None:
+    with http_client(start_bridge(backend.port)) as client:
+        error = error_of(post_proto(client, "Say", b"", {"x!y": "1"}))
+    assert error["code"] == "invalid_argument"
+    assert "x!y" in error["message"]
+    assert backend.calls == []
+
+
 def test_headers_of_the_protocols_own_are_not_metadata(
     backend: Backend, start_bridge: Callable[..., Bridge]
 ) -> None:

@@ -4,7 +4,6 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueEnum};
@@ -34,9 +33,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS:PORT", requires = "listen")]
     upstream: Option<SocketAddr>,
 
-    /// Worker threads [default: one for each processor].
+    /// Worker threads; 0 counts as 1 [default: one for each processor].
     #[arg(long, value_name = "COUNT")]
-    concurrency: Option<NonZeroUsize>,
+    concurrency: Option<usize>,
 
     /// How much to log.
     #[arg(short = 'l', long, value_enum, default_value = "info", value_name = "LEVEL")]
@@ -81,27 +80,32 @@ enum Failure {
     Signals(std::io::Error),
 }
 
+/// The exit status where it cannot serve.
+const FAILED: u8 = 1;
+
 /// Runs the command.
-pub(crate) fn run(arguments: Arguments) -> ExitCode {
+pub(crate) fn run(arguments: Arguments) -> u8 {
     let levels = log::start(arguments.log_level, arguments.log_format);
     match serve(arguments, levels) {
-        Ok(code) => code,
+        Ok(()) => 0,
         Err(failure) => {
             // Standard error may be closed; there is nobody else to tell.
             let _written = writeln!(std::io::stderr(), "landbridge bridge: {failure}");
-            ExitCode::FAILURE
+            FAILED
         }
     }
 }
 
-fn serve(arguments: Arguments, levels: log::Levels) -> Result<ExitCode, Failure> {
+fn serve(arguments: Arguments, levels: log::Levels) -> Result<(), Failure> {
     let bootstrap = configuration(&arguments)?;
     if arguments.mode == Mode::Validate {
         Bridge::validate(bootstrap)?;
         let _written = writeln!(std::io::stdout(), "configuration OK");
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let drain_time = Duration::from_secs(arguments.drain_time_s);
+    // Envoy takes 0 for 1, so command lines that say it are in use.
+    let workers = arguments.concurrency.map(|count| NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN));
     let available = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let launch = Launch {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -116,7 +120,7 @@ fn serve(arguments: Arguments, levels: log::Levels) -> Result<ExitCode, Failure>
     let bridge = Bridge::start(
         bootstrap,
         Options {
-            concurrency: arguments.concurrency.unwrap_or_else(available),
+            concurrency: workers.unwrap_or_else(available),
             drain_time,
             admin_address_path: arguments.admin_address_path,
             launch,
@@ -131,7 +135,7 @@ fn serve(arguments: Arguments, levels: log::Levels) -> Result<ExitCode, Failure>
     let clean = runtime.block_on(until_told(&bridge))?;
     bridge.join();
     tracing::info!(clean, "left");
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn configuration(arguments: &Arguments) -> Result<Bootstrap, Failure> {

@@ -1,10 +1,10 @@
 //! The `landbridge` command, for the program and for the Python package.
 
 mod bridge;
+mod call;
 mod log;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -20,16 +20,22 @@ struct Arguments {
 enum Command {
     /// Translate between Connect, gRPC and gRPC-Web in front of a server, as an Envoy file says.
     Bridge(bridge::Arguments),
+    /// Call a method of a server with JSON, in any of the three protocols.
+    Call(Box<call::Arguments>),
 }
 
-/// Runs a command line, of which the first word is the program's name, to its end.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// The exit status of a command line that cannot be used, as clap has it.
+const USAGE: u8 = 2;
+
+/// Runs a command line, of which the first word is the program's name, to its end. Gives the exit status.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match Arguments::try_parse_from(arguments) {
         Ok(Arguments { command: Command::Bridge(arguments) }) => bridge::run(arguments),
+        Ok(Arguments { command: Command::Call(arguments) }) => call::run(*arguments),
         Err(told) => {
             // Help and version are no errors, and are printed as they should be. There is nobody to tell otherwise.
             let _printed = told.print();
-            ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2))
+            u8::try_from(told.exit_code()).unwrap_or(USAGE)
         }
     }
 }

@@ -7,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    landbridge_cli::run(std::env::args_os())
+    ExitCode::from(landbridge_cli::run(std::env::args_os()))
 }

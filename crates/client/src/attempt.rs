@@ -117,6 +117,7 @@ pub(crate) async fn begin<'a, C: Caller>(
     let Some(head) = out.head.take() else {
         return Err(Failed::Unsendable(RpcError::new(Code::Internal, "the request has no head")));
     };
+    request.caller().request(&head);
     let bare = out.finish.is_some() && out.body.is_empty();
     let opened = channel.open(head, bare, choice).await.map_err(Failed::Unopened)?;
     let Opened { response, send } = opened;

@@ -63,7 +63,10 @@ impl Clock {
 }
 
 async fn call<C: Caller>(channel: &Channel, spec: &Spec, request: &Request<'_, C>, clock: &Clock) -> End {
-    channel.resolved().await;
+    if !channel.is_resolved() {
+        // Rare, so it need not make room for itself in every call; so it is with the other waits.
+        Box::pin(channel.resolved()).await;
+    }
     let decided = match &spec.method.policy.hedging {
         // What hedges has to be whole; streams of requests are made once.
         Some(hedging) if spec.method.kind.sends_one() => {
@@ -110,7 +113,7 @@ async fn begin_retrying<'a, C: Caller>(
         else {
             return Err(refusal(failed));
         };
-        sleep(wait).await;
+        Box::pin(sleep(wait)).await;
     }
 }
 
@@ -132,7 +135,7 @@ pub(crate) async fn begin_somewhere<'a, C: Caller>(
             // It was never sent, so what was written of it is all still here.
             Unopened::TryNext(_) => {}
             Unopened::NotReady { retry_in, .. } if spec.wait_for_ready => {
-                channel.may_be_ready(retry_in).await;
+                Box::pin(channel.may_be_ready(retry_in)).await;
                 choice = channel.choose();
             }
             other => return Err(Failed::Unopened(other)),

@@ -158,6 +158,11 @@ impl Channel {
         Choice { first, tried: 0 }
     }
 
+    /// Whether every name was looked up once.
+    pub(crate) fn is_resolved(&self) -> bool {
+        self.inner.members.is_resolved()
+    }
+
     /// Waits until every name was looked up once: calls before that would find no endpoint.
     pub(crate) async fn resolved(&self) {
         let mut changes = self.inner.members.changes();

@@ -74,6 +74,11 @@ impl Members {
         self.resolvers.iter().find_map(|resolver| resolver.watch().borrow().failure.clone())
     }
 
+    /// Whether every name was looked up, well or not.
+    pub(crate) fn is_resolved(&self) -> bool {
+        *self.changes.borrow()
+    }
+
     /// A way to wait until every name was looked up, and until endpoints change.
     pub(crate) fn changes(&self) -> watch::Receiver<bool> {
         self.changes.subscribe()

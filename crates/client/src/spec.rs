@@ -149,6 +149,9 @@ pub trait Caller: Send + Sync {
     /// So much has left, and makes room for more.
     fn sent(&self, counted: usize);
 
+    /// An attempt is made, with this head.
+    fn request(&self, _head: &http::Request<()>) {}
+
     /// The response has started. Comes at most once, and before any message.
     fn head(&self, head: Head);
 

@@ -2,9 +2,10 @@
 
 use crate::options::Naming;
 
-/// The name of a method's function: snake case, and with `_` behind it where Python or our clients need the name.
+/// The name of a method's function: in snake case unless the user wants it as the schema has it, and with `_` behind it where Python or our clients need the name.
 pub(crate) fn method(name: &str, naming: Naming) -> String {
-    public(&snake_case(name, naming), |name| is_keyword(name) || OF_CLIENTS.contains(&name))
+    let name = if naming == Naming::Google { name.to_owned() } else { snake_case(name, naming) };
+    public(&name, |name| is_keyword(name) || OF_CLIENTS.contains(&name))
 }
 
 /// The name of a service's class.
@@ -153,6 +154,12 @@ mod tests {
         ] {
             assert_eq!(method(name, Naming::Pep), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn methods_are_named_as_the_schema_has_them_where_that_is_asked_for() {
+        assert_eq!(method("SayHello", Naming::Google), "SayHello");
+        assert_eq!(method("import", Naming::Google), "import_");
     }
 
     #[test]

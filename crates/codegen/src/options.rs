@@ -58,6 +58,8 @@ pub(crate) enum Naming {
     Connect,
     /// With the plural of an abbreviation kept together: `ListDBs` is `list_dbs`.
     Pep,
+    /// As the schema has them, and grpc-python: `ListDBs`.
+    Google,
 }
 
 const KNOWN: &str = "protobuf, io, imports, naming";
@@ -86,8 +88,9 @@ impl Options {
                     options.imports = choose(name, value, "absolute, relative", &values)?;
                 }
                 "naming" => {
-                    let values = [("connect", Naming::Connect), ("pep", Naming::Pep)];
-                    options.naming = choose(name, value, "connect, pep", &values)?;
+                    let values =
+                        [("connect", Naming::Connect), ("pep", Naming::Pep), ("google", Naming::Google)];
+                    options.naming = choose(name, value, "connect, pep, google", &values)?;
                 }
                 _ => return Err(GenerateError::UnknownOption { name: name.to_owned(), known: KNOWN }),
             }

@@ -56,29 +56,39 @@ pub(crate) fn answer(
 fn files(request: &CodeGeneratorRequest) -> Result<Vec<File>, GenerateError> {
     let options = Options::parse(request.parameter.as_deref().unwrap_or_default())?;
     let types = types(&request.proto_file);
-    let mut files: Vec<File> = Vec::new();
-    let mut made_of: HashMap<String, &str> = HashMap::new();
+    let mut files = Files::default();
     for file in &request.proto_file {
         let name = file.name.as_deref().unwrap_or_default();
         if file.service.is_empty() || !request.file_to_generate.iter().any(|wanted| wanted == name) {
             continue;
         }
-        let path = stub_path(name);
-        if let Some(other) = made_of.insert(path.clone(), name) {
+        let services = services(file, &types, options)?;
+        files.add(name, stub_path(name), stub(name, &services, options)?)?;
+    }
+    Ok(files.made)
+}
+
+/// What was made, each file of one proto file alone.
+#[derive(Default)]
+pub(crate) struct Files {
+    pub(crate) made: Vec<File>,
+    /// The proto file that each was made of.
+    made_of: HashMap<String, String>,
+}
+
+impl Files {
+    /// Adds what was made of a proto file.
+    pub(crate) fn add(&mut self, proto: &str, path: String, content: String) -> Result<(), GenerateError> {
+        if let Some(other) = self.made_of.insert(path.clone(), proto.to_owned()) {
             return Err(GenerateError::Clash {
-                file: name.to_owned(),
-                first: format!("the services of {other}"),
-                second: "those of this file".to_owned(),
+                file: proto.to_owned(),
+                first: format!("the module of {other}"),
+                second: "that of this file".to_owned(),
                 name: path,
                 way_out: "generate them into different folders",
             });
         }
-        let services = services(file, &types, options)?;
-        files.push(File {
-            name: Some(path),
-            content: Some(stub(name, &services, options)?),
-            ..File::default()
-        });
+        self.made.push(File { name: Some(path), content: Some(content), ..File::default() });
+        Ok(())
     }
-    Ok(files)
 }

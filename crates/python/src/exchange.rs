@@ -16,7 +16,7 @@ use crate::call::{Lines, lines};
 use crate::content::{self, Given, custom_name};
 use crate::errors::{self, GivenError};
 use crate::offered::Offered;
-use crate::serving::Stream;
+use crate::serving::{Stream, too_late};
 use crate::{metadata, pending};
 
 /// One request and its answer. What comes in is pushed; what goes out is taken by `take_output`.
@@ -66,8 +66,14 @@ impl Exchange {
         let service = service.service();
         let inbound::Accepted { call, reader, writer } = match inbound::accept(request, &service.offer) {
             Ok(accepted) => accepted,
+            Err(refusal) if trailers && refusal.protocol == Some(Protocol::Grpc) => {
+                return Ok(Self::with_answer(inbound::end_in_trailers(refusal.output)));
+            }
             Err(refusal) => return Ok(Self::with_answer(refusal.output)),
         };
+        if call.protocol == Protocol::Grpc && !trailers {
+            return Ok(Self::with_answer(inbound::no_trailers()));
+        }
         let mut reader = PlainReader::new(reader, &call, &service.offer);
         let mut writer = PlainWriter::new(writer, &call, &service.offer, service.compress_min_bytes);
         let response_encoding = writer.compression();
@@ -77,20 +83,21 @@ impl Exchange {
         }
         let problem = if stream.is_none() {
             writer.method_is_unknown();
-            Some(format!("there is no method {path} on this server"))
+            Some(unimplemented(format!("there is no method {path} on this server")))
         } else if call.get && !idempotent {
             writer.get_is_not_allowed();
-            Some("the method has side effects and cannot be called by GET: use POST".to_owned())
-        } else if call.protocol == Protocol::Grpc && !trailers {
-            let advice =
-                "use a server that sends trailers, such as landbridge serve, or the Connect protocol";
-            Some(format!("gRPC needs HTTP trailers, which this server does not send: {advice}"))
+            Some(unimplemented("the method has side effects and cannot be called by GET: use POST"))
+        } else if call.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            Some(too_late())
         } else {
             None
         };
         let mut out = Output::new();
-        if let Some(message) = problem {
-            writer.end(End::failed(RpcError::new(Code::Unimplemented, message)), &mut out);
+        if let Some(error) = problem {
+            if call.protocol == Protocol::Grpc {
+                writer.flush(&mut out);
+            }
+            writer.end(End::failed(error), &mut out);
             return Ok(Self::with_answer(out));
         }
         let deadline = call.timeout.and_then(|timeout| arrived.checked_add(timeout));
@@ -276,8 +283,16 @@ impl Exchange {
         if let Some(headers) = headers {
             writer.head(headers);
         }
+        if self.call.as_ref().is_some_and(|call| call.protocol == Protocol::Grpc) {
+            // An end in the head has to be the end of the stream too, which these servers put into a frame of its own.
+            writer.flush(out);
+        }
         writer.end(end, out);
     }
+}
+
+fn unimplemented(message: impl Into<String>) -> RpcError {
+    RpcError::new(Code::Unimplemented, message)
 }
 
 fn request(

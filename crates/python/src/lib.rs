@@ -28,7 +28,6 @@ mod settings;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use landbridge_codegen::CompileError;
 use pyo3::create_exception;
@@ -71,12 +70,10 @@ fn compile_protos(
     }
 }
 
-/// Runs the `landbridge bridge` command, and gives its exit status.
+/// Runs a command line of the program `landbridge`, and gives its exit status.
 #[pyfunction]
-fn bridge(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
-    let status = py.detach(|| landbridge_cli::run(arguments));
-    // An exit code tells only whether it is success.
-    u8::from(status != ExitCode::SUCCESS)
+fn run(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+    py.detach(|| landbridge_cli::run(arguments))
 }
 
 /// The module.
@@ -102,7 +99,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(messages, module)?)?;
     module.add_function(wrap_pyfunction!(compile_protos, module)?)?;
     module.add("EditionError", module.py().get_type::<EditionError>())?;
-    module.add_function(wrap_pyfunction!(bridge, module)?)?;
+    module.add_function(wrap_pyfunction!(run, module)?)?;
     module.add("PENDING", pending::init(module.py())?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     Ok(())

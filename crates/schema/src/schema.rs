@@ -9,6 +9,7 @@ use buffa_descriptor::generated::descriptor::method_options::IdempotencyLevel;
 use buffa_descriptor::{DescriptorPool, MessageDescriptor, MessageIndex, MethodDescriptor};
 use bytes::Bytes;
 
+use crate::describe;
 use crate::json::{self, JsonError, JsonOptions};
 use crate::link::{self, SchemaError};
 
@@ -76,6 +77,12 @@ impl Schema {
         self.inner.methods.values()
     }
 
+    /// The methods of a service (`package.Service`), in the order of their declaration; none where it is not known.
+    pub fn methods_of(&self, service: &str) -> impl Iterator<Item = &Method> {
+        let declared = self.inner.pool.service_by_name(service).map_or(&[][..], |service| service.methods());
+        declared.iter().filter_map(move |method| self.method(&format!("/{service}/{}", method.name())))
+    }
+
     /// The full name (`package.Service`) of every service, in the order of their files.
     pub fn services(&self) -> impl Iterator<Item = &str> {
         self.inner.pool.services().iter().map(|service| service.full_name())
@@ -86,6 +93,13 @@ impl Schema {
     pub fn message(&self, full_name: &str) -> Option<MessageType> {
         let index = self.inner.pool.message_index(full_name)?;
         Some(MessageType { pool: Arc::clone(&self.inner.pool), index })
+    }
+
+    /// What a full name stands for, as it would be declared in a `.proto` file: a service, a method
+    /// (`package.Service.Method` or `package.Service/Method`), a message or an enum. None where it is not known.
+    #[must_use]
+    pub fn describe(&self, symbol: &str) -> Option<String> {
+        describe::describe(&self.inner.pool, symbol)
     }
 }
 

@@ -333,6 +333,37 @@ fn an_error_gives_line_and_column_even_inside_an_any_that_is_read_late() {
 }
 
 #[test]
+fn defaults_are_written_on_request_for_fields_that_cannot_tell_whether_they_were_set() {
+    let options = JsonOptions { write_defaults: true, ..JsonOptions::default() };
+    let kinds = kinds();
+    let written = |json: &str| {
+        let binary = to_binary(&kinds, json).unwrap();
+        let json = kinds.binary_to_json(&binary, &options).unwrap();
+        assert_eq!(to_binary(&kinds, std::str::from_utf8(&json).unwrap()).unwrap(), binary);
+        String::from_utf8(json.into()).unwrap()
+    };
+    let numbers = concat!(
+        r#"{"aDouble":0.0,"aFloat":0.0,"anInt32":0,"anInt64":"0","aUint32":0,"aUint64":"0","aSint32":0,"#,
+        r#""aSint64":"0","aFixed32":0,"aFixed64":"0","aSfixed32":0,"aSfixed64":"0","aBool":false,"#,
+        r#""aString":"","aBytes":"","aColor":"COLOR_UNSPECIFIED","otherName":"","int32s":[],"#,
+    );
+    let all = written("{}");
+    assert!(all.starts_with(numbers), "{all}");
+    for absent in ["aMessage", "maybeInt32", "text", "nothing", "timestamp"] {
+        assert!(!all.contains(&format!("\"{absent}\"")), "{absent}: {all}");
+    }
+    assert!(all.contains(r#""byString":{}"#), "{all}");
+    // What is there keeps its place among them, also in messages within.
+    let some = written(r#"{"aBool":true,"aMessage":{"aString":"x"},"maybeInt32":0}"#);
+    assert!(some.contains(r#""aBool":true,"aString":"","#), "{some}");
+    assert!(some.contains(r#""maybeInt32":0,"int32s":[],"#), "{some}");
+    assert!(some.contains(r#""aString":"x","aBytes":"","#), "{some}");
+    // The limit holds for them too.
+    let small = JsonOptions { max_bytes: all.len() - 1, ..options.clone() };
+    assert!(matches!(kinds.binary_to_json(b"", &small), Err(JsonError::TooLarge { .. })));
+}
+
+#[test]
 fn unknown_members_are_refused_on_request() {
     let strict = JsonOptions { unknown_fields: UnknownFields::Reject, ..JsonOptions::default() };
     let kinds = kinds();

@@ -38,6 +38,52 @@ fn methods_are_found_by_path_with_their_kind_and_types() {
 }
 
 #[test]
+fn the_methods_of_a_service_come_in_the_order_of_their_declaration() {
+    let schema = schema(&["shop.proto"]);
+    let paths: Vec<_> = schema.methods_of("shop.v1.Shop").map(|method| method.path()).collect();
+    let names = ["Find", "Place", "Watch", "Upload", "Chat"];
+    assert_eq!(paths, names.map(|name| format!("/shop.v1.Shop/{name}")));
+    assert_eq!(schema.methods_of("shop.v1.Nobody").count(), 0);
+}
+
+#[test]
+fn symbols_are_described_in_the_language_of_proto_files() {
+    let shop = schema(&["shop.proto"]);
+    let find = "rpc Find(shop.v1.FindRequest) returns (shop.v1.Order) \
+                { option idempotency_level = NO_SIDE_EFFECTS; }\n";
+    for symbol in ["shop.v1.Shop.Find", "shop.v1.Shop/Find"] {
+        assert_eq!(shop.describe(symbol).unwrap(), find);
+    }
+    let service = shop.describe("shop.v1.Shop").unwrap();
+    assert!(service.starts_with("service shop.v1.Shop {\n  rpc Find("), "{service}");
+    assert!(
+        service.contains("  rpc Chat(stream shop.v1.Order) returns (stream shop.v1.Order);\n"),
+        "{service}"
+    );
+    for absent in ["", "Shop", "shop.v1", "shop.v1.Shop.Nothing", "shop.v1.Nobody.Find"] {
+        assert_eq!(shop.describe(absent), None, "{absent}");
+    }
+
+    let kinds = schema(&["kinds.proto"]);
+    let color = "enum kinds.Color {\n  COLOR_UNSPECIFIED = 0;\n  COLOR_RED = 1;\n  COLOR_GREEN = 2;\n}\n";
+    assert_eq!(kinds.describe("kinds.Color").unwrap(), color);
+    let message = kinds.describe(".kinds.Kinds").unwrap();
+    for line in [
+        "  sfixed64 a_sfixed64 = 12;",
+        "  kinds.Kinds a_message = 17;",
+        "  optional kinds.Color maybe_color = 22;",
+        "  repeated bytes blobs = 34;",
+        "  map<uint64, kinds.Kinds> by_uint64 = 52;",
+        "  oneof choice {\n    string text = 60;",
+        "    bool flag = 66;\n  }\n  oneof second_choice {",
+        "  }\n  google.protobuf.Timestamp timestamp = 70;",
+    ] {
+        assert!(message.contains(line), "{line}\n{message}");
+    }
+    assert!(schema(&["legacy.proto"]).describe("legacy.Legacy").unwrap().contains("  required "));
+}
+
+#[test]
 fn a_schema_may_come_in_several_sets() {
     let both = [compile(&["shop.proto"]), compile(&["other.proto"]), compile(&["shop_types.proto"])];
     let schema = Schema::from_descriptor_sets(both.iter().map(Vec::as_slice)).unwrap();

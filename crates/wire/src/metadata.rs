@@ -29,7 +29,7 @@ pub(crate) fn keep_metadata(headers: &mut HeaderMap) {
 }
 
 /// Whether a header, named in lower case, belongs to HTTP or to one of the protocols.
-pub(crate) fn is_reserved(name: &str) -> bool {
+pub fn is_reserved(name: &str) -> bool {
     match name.as_bytes() {
         // gRPC lets applications use `grpc-` names beside its own (grpc-trace-bin, say).
         [b'g', b'r', b'p', b'c', b'-', rest @ ..] => {

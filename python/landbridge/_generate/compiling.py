@@ -7,6 +7,7 @@ of Python (`grpcio-tools`, or the extra `landbridge[editions]`).
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,7 @@ class CompileError(Exception):
 
 def compile_protos(protos: Sequence[Path], includes: Sequence[Path]) -> tuple[bytes, list[str]]:
     """The serialized `FileDescriptorSet` of files and their imports, and the names of the files in it."""
-    files = _expanded(protos)
+    files = [_in_its_folder(file, includes) for file in _files(protos)]
     try:
         return _core.compile_protos(files, includes)
     except _core.EditionError as edition:
@@ -39,7 +40,7 @@ def compile_protos(protos: Sequence[Path], includes: Sequence[Path]) -> tuple[by
         raise CompileError(f"{problem}{advice}") from None
 
 
-def _expanded(protos: Sequence[Path]) -> list[Path]:
+def _files(protos: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for proto in protos:
         if proto.is_dir():
@@ -51,6 +52,19 @@ def _expanded(protos: Sequence[Path]) -> list[Path]:
             # One that is not there is looked for in the folders.
             files.append(proto)
     return files
+
+
+def _in_its_folder(file: Path, includes: Sequence[Path]) -> Path:
+    """A file, said as the folder that it is in is: compilers compare the texts."""
+    if file.exists():
+        # Not resolved: where a link leads to does not matter.
+        full = Path(os.path.abspath(file))  # noqa: PTH100
+        for include in includes:
+            root = Path(os.path.abspath(include))  # noqa: PTH100
+            if full.is_relative_to(root):
+                return include / full.relative_to(root)
+    # One that is in no folder by this name is looked for in each.
+    return file
 
 
 def _by_protoc(

@@ -42,13 +42,16 @@ def read(arguments: list[str]) -> Options:
         action="append",
         default=[],
         metavar="DIR",
-        help="where files and their imports are looked for, in this order; the current folder if not given",
+        help="where files and their imports are looked for, in this order; if not given, the current folder "
+        "and folders that are named as PROTO",
     )
     add("-o", "--out", type=Path, default=Options.out, metavar="DIR", help="where modules go (%(default)s)")
     add("--protobuf", choices=("google", "py"), default="google", help="whose messages (%(default)s)")
     add("--io", choices=("both", "async", "sync"), default="both", help="which services and clients")
     add("--imports", choices=("absolute", "relative"), default="absolute", help="between modules")
-    add("--naming", choices=("connect", "pep"), default="connect", help="of methods: list_d_bs or list_dbs")
+    add("--naming", choices=("connect", "pep", "google"), default="connect", help="of methods")
     options = parser.parse_args(arguments, namespace=Options())
-    options.includes = options.includes or [Path()]
+    if not options.includes:
+        folders = [proto for proto in options.protos if proto.is_dir()]
+        options.includes = folders if len(folders) == len(options.protos) else [*folders, Path()]
     return options

@@ -156,3 +156,6 @@ class _Waits:
         waiter = self._loop.create_future()
         self._call.when_writable(waiter)
         await waiter
+
+    async def turn(self) -> None:
+        await asyncio.sleep(0)

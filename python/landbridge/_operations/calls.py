@@ -101,6 +101,10 @@ class AsyncWaits(Protocol):
         """Until there is room for more."""
         ...
 
+    def turn(self) -> Awaitable[None]:
+        """Until the other tasks that are ready have had a turn."""
+        ...
+
 
 class SyncCall(Call, Protocol):
     """A call for a thread, which waits by itself."""

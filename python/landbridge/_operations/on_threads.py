@@ -19,20 +19,10 @@ _END = object()
 
 
 def awaitable(function: Callable[..., Any], stream_type: StreamType) -> Callable[..., Any]:
-    """The handler as an event loop can run it: itself, or one that runs it on a thread where it blocks.
-
-    A handler blocks if it is a plain function, or of a method with a stream of responses a plain generator.
-    """
-    written = inspect.unwrap(function)
-    while isinstance(written, functools.partial):
-        written = inspect.unwrap(written.func)
-    if stream_type in {StreamType.SERVER_STREAM, StreamType.BIDI_STREAM}:
-        if inspect.isgeneratorfunction(written):
-            return functools.partial(_stream, function, stream_type is StreamType.BIDI_STREAM)
-        return function
-    if inspect.isroutine(written) and not inspect.iscoroutinefunction(written):
-        return functools.partial(_single, function, stream_type is StreamType.CLIENT_STREAM)
-    return function
+    """A handler that runs a blocking one on a thread."""
+    run = _stream if stream_type in {StreamType.SERVER_STREAM, StreamType.BIDI_STREAM} else _single
+    takes_stream = stream_type in {StreamType.CLIENT_STREAM, StreamType.BIDI_STREAM}
+    return functools.partial(run, function, takes_stream)
 
 
 async def _single(

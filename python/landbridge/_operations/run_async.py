@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from landbridge.request import RequestContext
 
 
+_IN_A_ROW = 32
+"""Messages of one stream after which others get a turn, also where neither side ever has to wait."""
+
+
 async def run(operation: Operation, call: Call, waits: AsyncWaits, ctx: RequestContext[Any, Any]) -> None:
     """Run the call to its end; it is ended exactly once, whatever happens.
 
@@ -84,14 +88,16 @@ async def _answer(
         if kind is StreamType.UNARY or kind is StreamType.CLIENT_STREAM:
             return encode(await operation.function(request, ctx))
         responses = operation.function(request, ctx)
-        is_first = True
+        number = 0
         try:
             async for response in responses:
                 # The head goes out with the first message.
-                headers = head_lines(ctx) if is_first else None
-                is_first = False
+                headers = None if number else head_lines(ctx)
+                number += 1
                 if not call.send(encode(response), headers):
                     await waits.writable()
+                if number % _IN_A_ROW == 0:
+                    await waits.turn()
         finally:
             close = getattr(responses, "aclose", None)
             if close is not None:
@@ -121,5 +127,9 @@ async def _next(call: Call, waits: AsyncWaits) -> bytes | None:
 async def _messages(operation: Operation, call: Call, waits: AsyncWaits) -> AsyncGenerator[Any, None]:
     """The messages of the request."""
     codec = call.codec
+    number = 0
     while (message := await _next(call, waits)) is not None:
         yield operation.decode(codec, message)
+        number += 1
+        if number % _IN_A_ROW == 0:
+            await waits.turn()

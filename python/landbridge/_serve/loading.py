@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,25 @@ def load(name: str, app_dir: str) -> Any:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not (module_name + ".").startswith(error.name + "."):
-            raise LoadError(f"{module_name} does not import: {error}") from error
+            raise LoadError(f"{module_name} does not import: {error}{place(error)}") from error
         message = f"there is no module {module_name} in {folder} or among the installed packages"
         raise LoadError(message) from None
-    except Exception as error:
-        raise LoadError(f"{module_name} does not import: {type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        message = f"{module_name} does not import: {type(error).__name__}: {error}{place(error)}"
+        raise LoadError(message) from error
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise LoadError(f"the module {module_name} has no {attribute}")
         found = getattr(found, part)
     return found
+
+
+def place(error: BaseException) -> str:
+    """Where it was raised, as far as that is known."""
+    if isinstance(error, SyntaxError):
+        # It names its place itself.
+        return ""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, fields
+
+from landbridge.serving.limits import Limits
 
 
 @dataclass
@@ -12,6 +15,8 @@ class Options:
 
     applications: list[str] = field(default_factory=list)
     fallback: str | None = None
+    health: bool = False
+    reflection: bool = False
     host: str = "127.0.0.1"
     port: int = 8080
     uds: str | None = None
@@ -26,8 +31,10 @@ class Options:
     reload: bool = False
     log_level: str = "info"
     app_dir: str = "."
+    limits: Limits = field(default_factory=Limits)
     sockets: list[int] = field(default_factory=list)
     ready: int | None = None
+    supervisor: int | None = None
 
 
 def read(arguments: list[str]) -> Options:
@@ -39,13 +46,30 @@ def read(arguments: list[str]) -> Options:
     add = parser.add_argument
     add("applications", nargs="+", metavar="MODULE:APPLICATION", help="what is served")
     add("--fallback", metavar="MODULE:APP", help="an ASGI application for everything that is no call")
+    add("--health", action="store_true", help="answer gRPC's health checks, too")
+    add("--reflection", action="store_true", help="tell clients the schemas (gRPC server reflection), too")
     add("--host", default=Options.host, help="name or address to listen on (%(default)s)")
-    add("--port", type=int, default=Options.port, help="port to listen on, 0 for any (%(default)s)")
+    add("--port", type=_port, default=Options.port, help="port to listen on, 0 for any (%(default)s)")
     add("--uds", metavar="PATH", help="a Unix socket to listen on instead")
-    add("--workers", type=int, default=1, help="processes, each with its own event loop (%(default)s)")
-    add("--threads", type=int, help="threads for blocking handlers in each worker (four a core, at most 32)")
-    add("--io-threads", type=int, default=1, help="threads for the network in each worker (%(default)s)")
-    add("--grace", type=float, default=Options.grace, help="seconds that calls get to finish (%(default)s)")
+    add("--workers", type=_number, default=1, help="processes, each with its own event loop (%(default)s)")
+    add(
+        "--threads",
+        type=_number,
+        help="threads for blocking handlers in each worker (four a core, at most 32)",
+    )
+    add("--io-threads", type=_number, default=1, help="threads for the network in each worker (%(default)s)")
+    add(
+        "--grace", type=_seconds, default=Options.grace, help="seconds that calls get to finish (%(default)s)"
+    )
+    add(
+        "--limit",
+        dest="limit",
+        type=_limit,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a field of landbridge.serving.Limits, such as max_concurrent_calls=1000 or idle_timeout=none",
+    )
     add("--tls-cert", metavar="FILE", help="certificate chain, in PEM")
     add("--tls-key", metavar="FILE", help="its private key, in PEM")
     add("--tls-client-ca", metavar="FILE", help="the authority that clients' certificates must lead to")
@@ -56,13 +80,48 @@ def read(arguments: list[str]) -> Options:
     # What a supervisor tells its workers.
     add("--socket", dest="sockets", type=int, action="append", default=[], help=argparse.SUPPRESS)
     add("--ready", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments, namespace=Options())
+    add("--supervisor", type=int, help=argparse.SUPPRESS)
+    read = parser.parse_args(arguments)
+    limits = dict(read.__dict__.pop("limit"))
+    options = Options(**vars(read), limits=Limits(**limits))
     if (options.tls_cert is None) != (options.tls_key is None):
         parser.error("--tls-cert and --tls-key belong together: give both")
     if options.tls_client_ca is not None and options.tls_cert is None:
         parser.error("--tls-client-ca needs --tls-cert and --tls-key")
-    if options.workers < 1:
-        parser.error("--workers is at least 1")
-    if options.uds is not None and options.workers > 1:
-        parser.error("--uds goes with one worker")
+    if options.uds is not None and (options.workers > 1 or options.reload):
+        parser.error("--uds goes with one worker, and without --reload")
     return options
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of 1 or more")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds")
+    return seconds
+
+
+def _limit(text: str) -> tuple[str, int | float | None]:
+    """One field of `Limits`, as the command line has it."""
+    name, _, value = text.partition("=")
+    kinds = {field.name: str(field.type) for field in fields(Limits)}
+    kind = kinds.get(name)
+    if kind is None:
+        raise argparse.ArgumentTypeError(f"{name!r} is no limit; these are: {', '.join(kinds)}")
+    if value == "none" and "None" in kind:
+        return name, None
+    return name, _seconds(value) if "float" in kind else _number(value)

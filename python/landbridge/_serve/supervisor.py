@@ -33,6 +33,9 @@ _START_TIME = 60.0
 _QUICK_DEATH = 1.0
 """A worker that dies sooner after its start, in seconds, is replaced with a delay."""
 
+_LEAVING_TIME = 15.0
+"""Seconds that a worker may take to leave once its calls are cut."""
+
 _FILES_LOOKED_AT = 0.5
 """Seconds between two looks at the files of a server that is started anew when they change."""
 
@@ -54,8 +57,10 @@ class Supervisor:
         self._workers: dict[int, _Worker] = {}
         self._stopping = False
         self._restart = False
-        # Signals end the wait of the main loop.
+        # Signals end every wait.
         self._awake, self._wake = os.pipe()
+        # Workers hold the one end; where the other is gone, so is the supervisor.
+        self._alive, self._living = os.pipe()
 
     def run(self) -> int:
         """Serve until a signal ends it; the exit status."""
@@ -74,7 +79,7 @@ class Supervisor:
             worker = self._start(number)
             if worker is None:
                 self._stop()
-                return 1
+                return 0 if self._stopping else 1
             self._workers[number] = worker
         self._watch()
         return 0
@@ -96,21 +101,38 @@ class Supervisor:
         descriptor = self._sockets[number].fileno()
         command = [sys.executable, "-m", "landbridge._serve", *self._arguments]
         command += ["--workers", "1", "--socket", str(descriptor), "--ready", str(told)]
-        process = subprocess.Popen(command, pass_fds=(descriptor, told))
+        command += ["--supervisor", str(self._alive)]
+        process = subprocess.Popen(command, pass_fds=(descriptor, told, self._alive))
         os.close(told)
-        with selectors.DefaultSelector() as selector:
-            selector.register(ready, selectors.EVENT_READ)
-            serves = bool(selector.select(_START_TIME)) and os.read(ready, 1) == b"1"
+        serves = self._becomes_ready(ready)
         os.close(ready)
         if not serves:
             process.kill()
             process.wait()
-            logger.error("worker %d does not start; what it said is above", number)
+            if not self._stopping:
+                logger.error("worker %d does not start; what it said is above", number)
             return None
         return _Worker(process, number, time.monotonic())
 
+    def _becomes_ready(self, ready: int) -> bool:
+        """Wait for a worker's word, as long as nobody wants the supervisor to stop."""
+        end = time.monotonic() + _START_TIME
+        with selectors.DefaultSelector() as selector:
+            selector.register(ready, selectors.EVENT_READ)
+            selector.register(self._awake, selectors.EVENT_READ)
+            try:
+                while not self._stopping and (left := end - time.monotonic()) > 0:
+                    for key, _ in selector.select(left):
+                        if key.fd == ready:
+                            return os.read(ready, 1) == b"1"
+                        os.read(self._awake, 4096)
+                return False
+            finally:
+                # Whatever the signals were, the main loop has to look.
+                os.write(self._wake, b"\0")
+
     def _watch(self) -> None:
-        files = _Files() if self._options.reload else None
+        files = _Files(self._options.app_dir) if self._options.reload else None
         with selectors.DefaultSelector() as selector:
             selector.register(self._awake, selectors.EVENT_READ)
             while not self._stopping:
@@ -132,13 +154,23 @@ class Supervisor:
                 continue
             logger.error("worker %d ended with status %d; starting another", number, status)
             if time.monotonic() - worker.started < _QUICK_DEATH:
-                time.sleep(_QUICK_DEATH)
+                self._rest()
             while not self._stopping:
                 replacement = self._start(number)
                 if replacement is not None:
                     self._workers[number] = replacement
                     break
-                time.sleep(_QUICK_DEATH)
+                self._rest()
+
+    def _rest(self) -> None:
+        """Wait a little, unless a signal comes."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._awake, selectors.EVENT_READ)
+            end = time.monotonic() + _QUICK_DEATH
+            while not self._stopping and (left := end - time.monotonic()) > 0:
+                if selector.select(left):
+                    os.read(self._awake, 4096)
+        os.write(self._wake, b"\0")
 
     def _roll(self) -> None:
         """Replace each worker by a new one, which serves before the old one leaves."""
@@ -154,6 +186,7 @@ class Supervisor:
             self._wait_for(old)
 
     def _stop(self) -> None:
+        logger.info("stopping %d workers", len(self._workers))
         for worker in self._workers.values():
             worker.process.terminate()
         for worker in self._workers.values():
@@ -163,8 +196,8 @@ class Supervisor:
 
     def _wait_for(self, worker: _Worker) -> None:
         try:
-            # Beyond its own deadline a worker is not leaving at all.
-            worker.process.wait(self._options.grace + 5)
+            # Beyond its own deadlines a worker is not leaving at all.
+            worker.process.wait(self._options.grace + _LEAVING_TIME)
         except subprocess.TimeoutExpired:
             worker.process.kill()
             worker.process.wait()
@@ -180,9 +213,10 @@ class Supervisor:
 
 
 class _Files:
-    """The Python files below the current folder, by their times."""
+    """The Python files below a folder, by their times."""
 
-    def __init__(self) -> None:
+    def __init__(self, top: str) -> None:
+        self._top = top
         self._seen = self._times()
 
     def have_changed(self) -> bool:
@@ -192,7 +226,7 @@ class _Files:
 
     def _times(self) -> dict[Path, int]:
         times = {}
-        for folder, folders, files in os.walk("."):
+        for folder, folders, files in os.walk(self._top):
             folders[:] = [
                 name for name in folders if not name.startswith((".", "__pycache__")) and name != "target"
             ]

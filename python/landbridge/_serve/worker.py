@@ -9,14 +9,16 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
-from landbridge._serve.loading import LoadError, load
+from landbridge._serve.loading import LoadError, load, place
 from landbridge.server import ConnectASGIApplication, ConnectWSGIApplication
 from landbridge.serving import Server, TlsConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from landbridge._serve.options import Options
+    from landbridge.serving import Application
 
 logger = logging.getLogger("landbridge")
 
@@ -27,9 +29,17 @@ def work(options: Options) -> int:
         server = _server(options)
         return asyncio.run(_serve(server, options)) if (run := _runner(options)) is None else run(server)
     except LoadError as problem:
-        logger.error("%s", problem, exc_info=problem.__cause__)
+        logger.error("%s", problem)
+        logger.debug("where that happened:", exc_info=problem.__cause__)
     except (OSError, ValueError) as problem:
         logger.error("%s", problem)
+    except Exception as problem:
+        # What an application raises where it starts.
+        logger.error("cannot serve: %s: %s%s", type(problem).__name__, problem, place(problem))
+        logger.debug("where that happened:", exc_info=problem)
+    except KeyboardInterrupt:
+        # Before there was anything to stop.
+        return 130
     return 1
 
 
@@ -55,6 +65,7 @@ def _server(options: Options) -> Server:
     fallback = None if options.fallback is None else load(options.fallback, options.app_dir)
     return Server(
         *(_application(name, options) for name in options.applications),
+        *_own_applications(options),
         host=options.host,
         port=options.port,
         uds=options.uds,
@@ -63,6 +74,7 @@ def _server(options: Options) -> Server:
         fallback=fallback,
         threads=options.threads,
         io_threads=options.io_threads,
+        limits=options.limits,
     )
 
 
@@ -75,16 +87,25 @@ def _application(name: str, options: Options) -> ConnectASGIApplication[Any] | C
     return found
 
 
+def _own_applications(options: Options) -> Iterator[Application]:
+    """Those that landbridge brings and the command line asks for."""
+    if options.health:
+        from landbridge.health import HealthService  # noqa: PLC0415
+
+        yield HealthService()
+    if options.reflection:
+        from landbridge.reflection import ReflectionService  # noqa: PLC0415
+
+        yield ReflectionService()
+
+
 async def _serve(server: Server, options: Options) -> int:
-    loop = asyncio.get_running_loop()
-    stopping: list[asyncio.Task[None]] = []
-
-    def leave() -> None:
-        # The first signal lets calls finish, the second does not.
-        stopping.append(loop.create_task(server.stop(options.grace if not stopping else 0)))
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, leave)
+    leaving = _Leaving(server, options.grace)
+    signal.signal(signal.SIGTERM, leaving.on_signal)
+    # A terminal tells the workers of a supervisor, too; they wait for what that says.
+    signal.signal(signal.SIGINT, signal.SIG_IGN if options.supervisor is not None else leaving.on_signal)
+    if options.supervisor is not None:
+        asyncio.get_running_loop().add_reader(options.supervisor, leaving.on_orphaned, options.supervisor)
     await server.start()
     if options.ready is not None:
         os.write(options.ready, b"1")
@@ -93,6 +114,44 @@ async def _serve(server: Server, options: Options) -> int:
     for address, port in server.addresses:
         host = f"[{address}]" if ":" in address else address
         logger.info("serving on %s://%s:%d", scheme, host, port)
+    if not server.addresses:
+        logger.info("serving on unix:%s", options.uds)
     await server.wait()
-    await asyncio.gather(*stopping)
+    await leaving.finished()
+    if server._left_behind:
+        # What does not end by itself would keep the event loop from closing.
+        logging.shutdown()
+        os._exit(0)
     return 0
+
+
+class _Leaving:
+    """How the process ends: one signal lets calls finish, a second cuts them, a third ends it all."""
+
+    def __init__(self, server: Server, grace: float) -> None:
+        self._server = server
+        self._grace = grace
+        self._loop = asyncio.get_running_loop()
+        self._signals = 0
+        self._stops: list[asyncio.Task[None]] = []
+
+    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        """Begin, or hurry. Runs between any two steps of Python, also where a handler blocks the loop."""
+        self._signals += 1
+        if self._signals > 2:
+            os._exit(1)
+        self._loop.call_soon_threadsafe(self._stop, self._grace if self._signals == 1 else 0.0)
+
+    def on_orphaned(self, descriptor: int) -> None:
+        """The supervisor is gone: nobody would replace this worker, or stop it."""
+        self._loop.remove_reader(descriptor)
+        logger.error("the supervisor is gone; leaving, too")
+        self._stop(self._grace)
+
+    async def finished(self) -> None:
+        """Wait for what was begun."""
+        await asyncio.gather(*self._stops)
+
+    def _stop(self, grace: float) -> None:
+        logger.info("draining: calls have %g seconds to finish", grace)
+        self._stops.append(self._loop.create_task(self._server.stop(grace)))

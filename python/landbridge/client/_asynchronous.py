@@ -93,6 +93,13 @@ class ConnectClient:
             http_client=http_client,
             foreign=_foreign,
         )
+        # Servers import this module, too, with the code that is generated; they may do without asyncio.
+        from asyncio import get_running_loop  # noqa: PLC0415
+
+        from landbridge.client._loops import events_of  # noqa: PLC0415
+
+        self._running_loop = get_running_loop
+        self._events_of = events_of
 
     async def close(self) -> None:
         """Make no more calls. Those in flight go on."""
@@ -208,14 +215,10 @@ class ConnectClient:
         use_get: bool,
         ctx: CallContext | None,
     ) -> Any:
-        from asyncio import get_running_loop  # noqa: PLC0415
-
-        from landbridge.client._loops import events_of  # noqa: PLC0415
-
-        loop = get_running_loop()
+        loop = self._running_loop()
         ended = loop.create_future()
         call = operation.start(
-            events_of(loop),
+            self._events_of(loop),
             ended,
             operation.encode(request),
             lines,

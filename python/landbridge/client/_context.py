@@ -81,5 +81,6 @@ class _Facts:
     def peer_certificates(self) -> tuple[list[bytes], Lines] | None:
         return None
 
-    def set_compression(self, name: str, /) -> None:
+    def set_compression(self, name: str, /) -> bool:  # noqa: ARG002
         """The client decides it, not the call."""
+        return False

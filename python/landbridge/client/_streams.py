@@ -230,21 +230,17 @@ class _Direct(Conversation):
     def _started(self) -> AsyncOutbound:
         if self._call is not None:
             return self._call
-        from asyncio import get_running_loop  # noqa: PLC0415
-
-        from landbridge.client._loops import events_of  # noqa: PLC0415
-
-        operation, request = self._operation, self._request
-        loop = self._loop = get_running_loop()
+        client, operation, request = self._client, self._operation, self._request
+        loop = self._loop = client._running_loop()
         sends_one = operation.method.stream_type is StreamType.SERVER_STREAM
         call: AsyncOutbound = operation.start(
-            events_of(loop),
+            client._events_of(loop),
             None,
             operation.encode(request) if sends_one else None,
             self._lines,
             self._timeout,
             False,
-            self._client._configuration.wait_for_ready,
+            client._configuration.wait_for_ready,
         )
         self._call = call
         if request is not None and not sends_one:

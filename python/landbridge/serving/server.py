@@ -157,6 +157,8 @@ class Server:
 
             http = AsgiHost(self._fallback)
             await self._lifespans.enter_async_context(http.lifespan())
+        for application in self._applications:
+            application._joined(self._applications)
         operations, core = self._build(has_fallback=http is not None)
         await self._bind(core)
         self._core = core
@@ -236,6 +238,8 @@ class Server:
         if core is None or left is None or self._stopped is None:
             return
         callbacks, self._draining = self._draining, []
+        for application in self._applications:
+            application._leaving()
         for callback in callbacks:
             try:
                 callback()

@@ -15,6 +15,10 @@ use crate::proxy::{Record, ResponseHeaders};
 
 /// Pieces of a whole answer are copied together up to this size, in bytes: one write is cheaper than several.
 const COPY_TOGETHER: usize = 4 << 10;
+/// A whole answer up to this size, in bytes, is handed over without waiting for the caller to take it. A larger one stays
+/// the call's until it is taken: so the call's limits hold for it, and a caller who reads nothing cannot pile up answers of
+/// calls that are over.
+const HANDED_OVER: usize = 64 << 10;
 /// How much of an answer is sent in one go at most, in bytes, if it comes in many small pieces.
 const SEND_TOGETHER: usize = 16 << 10;
 
@@ -73,6 +77,12 @@ impl<'a> Answer<'a> {
 
     /// Ends the call with an error of our own.
     pub(crate) async fn fail(&mut self, error: RpcError) {
+        if self.writer.is_done() {
+            // The end is written, and some of what comes before it cannot be sent any more: only a cut tells that.
+            self.record.cut(error.code);
+            self.way = Way::Over;
+            return;
+        }
         self.end(End::failed(error));
         // A caller who is gone needs no answer.
         let _gone = self.send().await;
@@ -119,6 +129,7 @@ impl<'a> Answer<'a> {
                         }
                     }
                     ResponseEvent::End(end) => {
+                        pace.response_ended();
                         plan.before_end(exchange, &end, &mut self.writer);
                         self.end(end);
                     }
@@ -164,10 +175,11 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Whether what is written is one piece, or so little that it may be made one.
+    /// Whether what is written is one piece, or so little that it may be made one, and may be handed over.
     fn is_small(&self) -> bool {
         let body = &self.out.body;
-        body.len() <= 1 || body.iter().map(Bytes::len).sum::<usize>() <= COPY_TOGETHER
+        let len = body.iter().map(Bytes::len).sum::<usize>();
+        len <= COPY_TOGETHER || (body.len() <= 1 && len <= HANDED_OVER)
     }
 
     fn end(&mut self, end: End) {

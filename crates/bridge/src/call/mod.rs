@@ -62,16 +62,23 @@ impl Carried<'_> {
                 overdue = pace.overdue(times) => Err(Failure::Overdue(overdue)),
             }
         };
-        let error = match ended {
+        // A caller who takes nothing must not keep the call for ever; dropped, the answer is cut.
+        let (error, patience) = match ended {
             Ok(()) => return,
-            Err(Failure::Error(error)) => error,
+            Err(Failure::Error(error)) => (error, times.idle),
             Err(Failure::Overdue(overdue)) => {
                 answer.record().overdue(overdue);
-                overdue.into()
+                (overdue.into(), Some(plan.parting_time))
             }
         };
         // Rare, so it need not make room for itself in every call.
-        Box::pin(answer.fail(error)).await;
+        let failing = Box::pin(answer.fail(error));
+        match patience {
+            None => failing.await,
+            Some(patience) => {
+                let _in_time = tokio::time::timeout(patience, failing).await;
+            }
+        }
     }
 }
 

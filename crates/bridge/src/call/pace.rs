@@ -1,7 +1,7 @@
 //! The clock of one call: its deadlines, how long it has been silent, and how much it has carried.
 
 use std::future::pending;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use landbridge_wire::{Code, RpcError};
@@ -13,7 +13,7 @@ pub(crate) struct Times {
     pub(crate) caller: Option<Duration>,
     /// The listener's `request_timeout`: from the head to the last byte of the request.
     pub(crate) request: Option<Duration>,
-    /// The route's `timeout`, from the half-close on.
+    /// The route's `timeout`, from the half-close on to the end of the response.
     pub(crate) route: Option<Duration>,
     /// Silence, both ways.
     pub(crate) idle: Option<Duration>,
@@ -73,6 +73,8 @@ pub(crate) struct Pace {
     received: AtomicU64,
     /// The same, plus one; 0 as long as the request goes on.
     half_closed: AtomicU64,
+    /// The server has sent all of its response; what is left is the caller's to take.
+    response_ended: AtomicBool,
     /// Content of the request so far.
     bytes_received: AtomicU64,
     /// Content of the response so far.
@@ -87,6 +89,7 @@ impl Pace {
             touched: AtomicU64::new(0),
             received: AtomicU64::new(0),
             half_closed: AtomicU64::new(0),
+            response_ended: AtomicBool::new(false),
             bytes_received: AtomicU64::new(0),
             bytes_sent: AtomicU64::new(0),
         }
@@ -123,7 +126,9 @@ impl Pace {
 
     /// The whole request was received.
     pub(crate) fn request_ended(&self) {
-        self.received.store(self.now() + 1, Ordering::Relaxed);
+        // Once a call, and shown beside durations that are exact: the coarse clock could say more than all of them.
+        let took = u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.received.store(took + 1, Ordering::Relaxed);
     }
 
     /// How long the request took to arrive; none if it has not yet.
@@ -134,6 +139,11 @@ impl Pace {
     /// The whole request was sent on.
     pub(crate) fn half_close(&self) {
         self.half_closed.store(self.now() + 1, Ordering::Relaxed);
+    }
+
+    /// The whole response was received.
+    pub(crate) fn response_ended(&self) {
+        self.response_ended.store(true, Ordering::Relaxed);
     }
 
     /// Resolves when the call has run into one of its limits.
@@ -159,7 +169,7 @@ impl Pace {
             if let Some(idle) = times.idle {
                 limit(milliseconds(&self.touched).saturating_add(idle + COARSE), Overdue::Idle(idle));
             }
-            if let Some(route) = times.route {
+            if let Some(route) = times.route.filter(|_| !self.response_ended.load(Ordering::Relaxed)) {
                 let from = match self.half_closed.load(Ordering::Relaxed) {
                     0 => elapsed + Duration::from_millis(1),
                     at => Duration::from_millis(at - 1),
@@ -229,6 +239,16 @@ mod tests {
         let pace = Pace::new(Instant::now());
         pace.request_ended();
         assert!(matches!(first(&pace, times).await, Overdue::Most(_)));
+    }
+
+    #[tokio::test]
+    async fn the_routes_timeout_ends_with_the_response() {
+        let pace = Pace::new(Instant::now());
+        pace.half_close();
+        pace.response_ended();
+        let overdue =
+            first(&pace, Times { route: SHORT, most: Some(Duration::from_millis(50)), ..Times::default() });
+        assert!(matches!(overdue.await, Overdue::Most(_)));
     }
 
     #[tokio::test]

@@ -31,6 +31,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) forward: &'a Forward,
     pub(crate) timeout: RouteTimeout,
     pub(crate) request_timeout: Option<Duration>,
+    /// How long a caller gets to take the error of a call that has run out of time.
+    pub(crate) parting_time: Duration,
     /// The authority that the server is to see.
     pub(crate) authority: AuthorityChoice,
     /// The path that the server is to see.

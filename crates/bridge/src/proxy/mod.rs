@@ -193,6 +193,7 @@ impl Proxy {
             forward,
             timeout: target.timeout,
             request_timeout: self.listener.http.request_timeout,
+            parting_time: self.listener.http.delayed_close_timeout.unwrap_or_default(),
             authority: chosen_authority(forward, authority),
             path,
         };

@@ -168,6 +168,11 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// The call had ended, but its caller will not get the end.
+    pub(crate) fn cut(&mut self, code: Code) {
+        self.outcome = Some(Err(code));
+    }
+
     /// The call ran into a limit.
     pub(crate) fn overdue(&mut self, overdue: Overdue) {
         match (overdue, self.cluster) {

@@ -100,7 +100,7 @@ fn run(world: &World, front: &Endpoint, kind: Kind, calls: usize) {
             running.push(call(front, kind));
         }
         while running.next().await.is_some() {}
-        while world.next_seen().now_or_never().is_some() {}
+        while tokio::task::unconstrained(world.next_seen()).now_or_never().is_some() {}
     });
     world.until_stat("http.front.downstream_rq_active", 0);
     world.until_stat("cluster.backend.upstream_rq_active", 0);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
-use landbridge_net::{Frame, RecvBody, UpstreamHttp};
+use http::{Request, Response};
+use landbridge_net::{Endpoint, EndpointConfig, Frame, RecvBody, RecvError, UpstreamHttp};
 
 use crate::world::{File, MESSAGE, World, grpc, within};
 
@@ -51,6 +51,81 @@ fn until_still(world: &World, name: &str) -> u64 {
         }
         before = now;
         std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn answers_that_nobody_takes_count_as_calls_in_flight() {
+    let breakers = "circuit_breakers: { thresholds: [{ max_requests: 16 }] }".to_owned();
+    let world = World::start(File { cluster: breakers, ..one_worker() });
+    let mut config = EndpointConfig::new(world.address());
+    config.settings.http2.stream_window = 100;
+    let stubborn = Endpoint::new(config);
+    let (held, refused) = world.runtime.block_on(within(async {
+        let (mut held, mut refused) = (Vec::new(), 0);
+        for _ in 0..64 {
+            let head = Request::post("/test.S/Many").header("content-type", "application/proto");
+            let head = head.header("x-size", "1000000").body(()).expect("a request");
+            let (response, mut body) = stubborn.open(head, false).await.expect("a connection");
+            body.end().expect("taken");
+            let response = response.await.expect("an answer");
+            match response.status().as_u16() {
+                200 => held.push(response),
+                503 => refused += 1,
+                other => panic!("status {other}"),
+            }
+        }
+        (held, refused)
+    }));
+    assert_eq!((held.len(), refused), (16, 48));
+    assert_eq!(world.stat("cluster.backend.upstream_rq_active_overflow"), 48);
+    drop(held);
+    world.until_stat("http.front.downstream_rq_active", 0);
+    assert_eq!(world.call(grpc("/test.S/Echo", &[])).grpc_status(), "0");
+}
+
+#[test]
+fn an_answer_that_cannot_be_sent_to_its_end_is_cut_and_does_not_end_well() {
+    let world = World::start(one_worker());
+    let mut config = EndpointConfig::new(world.address());
+    config.settings.http2.stream_window = 100;
+    let stubborn = Endpoint::new(config);
+    for (content_type, timeout) in [
+        ("application/proto", ("connect-timeout-ms", "200")),
+        ("application/connect+proto", ("connect-timeout-ms", "200")),
+        ("application/grpc", ("grpc-timeout", "200m")),
+        ("application/grpc-web", ("grpc-timeout", "200m")),
+    ] {
+        let mut body = world.runtime.block_on(within(async {
+            let head = Request::post("/test.S/Many").header("content-type", content_type);
+            let head = head.header("x-size", "1000000").header(timeout.0, timeout.1);
+            let (response, mut body) =
+                stubborn.open(head.body(()).expect("a request"), false).await.expect("a connection");
+            let _taken = body
+                .data(Bytes::from_static(if content_type.ends_with("/proto") { b"" } else { MESSAGE }), true)
+                .await;
+            response.await.expect("an answer").into_body()
+        }));
+        // Nothing is read before the time is up.
+        world.until_stat("http.front.downstream_rq_active", 0);
+        let end = world.runtime.block_on(within(async {
+            loop {
+                match body.frame().await {
+                    Some(Ok(Frame::Data(_))) => {}
+                    other => return other,
+                }
+            }
+        }));
+        let told = match &end {
+            Some(Err(RecvError::Reset(_))) => true,
+            Some(Ok(Frame::Trailers(trailers))) => trailers["grpc-status"] == "4",
+            _ => false,
+        };
+        assert!(told, "{content_type}: {end:?}");
+    }
+    for (protocol, count) in [("connect", 2), ("grpc", 1), ("grpc_web", 1)] {
+        let name = format!("landbridge.calls.{protocol}./test.S/Many.deadline_exceeded");
+        world.until_stat(&name, count);
     }
 }
 

@@ -50,7 +50,7 @@ fn however_a_callers_stream_ends_the_servers_call_is_cancelled() {
             until(what, || world.served.stats.requests_active.value() == 0).await;
         });
     }
-    assert_eq!(world.stat("landbridge.calls.grpc.other.canceled"), 7);
+    world.until_stat("landbridge.calls.grpc.other.canceled", 7);
     assert_eq!(world.call(grpc("/test.S/Echo", &[])).grpc_status(), "0");
     assert_eq!(world.stat("cluster.backend.upstream_cx_total"), 1, "the server's connection was lost");
 }
@@ -229,7 +229,7 @@ fn a_server_that_is_killed_fails_the_calls_in_flight_and_no_other() {
     }));
     assert_eq!(answers, ["14"; 8]);
     assert_eq!(world.call(grpc("/test.S/Echo", &[])).grpc_status(), "0");
-    assert_eq!(world.stat("landbridge.calls.grpc.other.unavailable"), 8);
+    world.until_stat("landbridge.calls.grpc.other.unavailable", 8);
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn a_bridge_takes_over_the_port_of_another_without_losing_a_call() {
         assert_eq!(listening(port), 4, "a socket for each worker of both");
         let takes_over = async {
             until("the old bridge stops listening", || listening(port) == 2).await;
-            // From now on every connection is the new one's, and the old one's callers come here, too.
+            // From now on every connection is the new one's, and the old one's callers move over.
             for endpoint in [&front, &new.front(UpstreamHttp::Http2), &new.front(UpstreamHttp::Http2)] {
                 let (head, content) = grpc("/test.S/Echo", &[]).into_parts();
                 let (response, mut body) =
@@ -316,7 +316,8 @@ fn a_bridge_takes_over_the_port_of_another_without_losing_a_call() {
         assert!(clean, "calls were cut");
         new
     }));
-    assert_eq!(new.stat("http.front.downstream_rq_2xx"), 3);
+    // A connection that has not heard yet that it is to leave may still be served by the old one.
+    assert!(new.stat("http.front.downstream_rq_2xx") >= 2);
 }
 
 /// How many sockets listen on a port.

@@ -177,13 +177,14 @@ static_resources:
 
     /// Waits until a statistic has this value.
     pub(crate) fn until_stat(&self, name: &str, value: u64) {
+        self.until(&format!("{name} does not become {value}"), || self.stat(name) == value);
+    }
+
+    /// Waits for something that statistics tell: a call is counted when its last word is out.
+    pub(crate) fn until(&self, what: &str, condition: impl Fn() -> bool) {
         let give_up = std::time::Instant::now() + PATIENCE;
-        loop {
-            let now = self.stat(name);
-            if now == value {
-                return;
-            }
-            assert!(std::time::Instant::now() < give_up, "{name} stays {now} and does not become {value}");
+        while !condition() {
+            assert!(std::time::Instant::now() < give_up, "{what}");
         }
     }
 

@@ -13,13 +13,13 @@ mod known;
 mod types;
 
 use buffa::Message;
-use buffa_descriptor::generated::compiler::CodeGeneratorResponse;
 use buffa_descriptor::generated::compiler::code_generator_response::File;
+use buffa_descriptor::generated::compiler::{CodeGeneratorRequest, CodeGeneratorResponse};
 
 use crate::error::GenerateError;
 use crate::modules::module_path;
 use crate::options::{Options, Protobuf};
-use crate::plugin::{answer, read};
+use crate::plugin::{Files, answer, read};
 
 /// Answers a `CodeGeneratorRequest` as a plugin of protoc would, with the modules of messages. The options are those of
 /// the stubs.
@@ -28,23 +28,21 @@ use crate::plugin::{answer, read};
 /// The input is no request.
 pub fn messages(request: &[u8]) -> Result<Vec<u8>, GenerateError> {
     let request = read(request)?;
-    let files = Options::parse(request.parameter.as_deref().unwrap_or_default()).map(|options| {
-        let known = known::Known::of(&request.proto_file);
-        let wanted = request.proto_file.iter().filter(|file| {
-            let name = file.name.as_deref().unwrap_or_default();
-            request.file_to_generate.iter().any(|wanted| wanted == name)
-        });
-        let mut files = Vec::new();
-        for file in wanted {
-            let path = module_path(file.name.as_deref().unwrap_or_default(), Protobuf::Google).join("/");
-            for (ending, content) in
-                [(".py", code::module(file, options)), (".pyi", types::module(file, &known, options))]
-            {
-                let name = Some(format!("{path}{ending}"));
-                files.push(File { name, content: Some(content), ..File::default() });
-            }
+    Ok(answer(files(&request), CodeGeneratorResponse::default()).encode_to_vec())
+}
+
+fn files(request: &CodeGeneratorRequest) -> Result<Vec<File>, GenerateError> {
+    let options = Options::parse(request.parameter.as_deref().unwrap_or_default())?;
+    let known = known::Known::of(&request.proto_file);
+    let mut files = Files::default();
+    for file in &request.proto_file {
+        let name = file.name.as_deref().unwrap_or_default();
+        if !request.file_to_generate.iter().any(|wanted| wanted == name) {
+            continue;
         }
-        files
-    });
-    Ok(answer(files, CodeGeneratorResponse::default()).encode_to_vec())
+        let path = module_path(name, Protobuf::Google).join("/");
+        files.add(name, format!("{path}.py"), code::module(file, options))?;
+        files.add(name, format!("{path}.pyi"), types::module(file, &known, options))?;
+    }
+    Ok(files.made)
 }

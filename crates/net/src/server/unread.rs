@@ -1,7 +1,7 @@
 //! What a handler leaves unread of a request.
 //!
-//! An answer may be complete before its request is. On HTTP/1.1 a socket that is closed with bytes in it that nobody has read is
-//! reset by the system, and a reset destroys the answer wherever the client has not read it yet. So the client may
+//! An answer may be complete before its request is. On HTTP/1.1 a socket that is closed with bytes in it that nobody has
+//! read is reset by the system, and a reset destroys the answer wherever the client has not read it yet. So the client may
 //! finish first. A small rest is read and discarded, and the connection goes on. With a larger one it closes, but only
 //! after it has lingered: our side is shut down, then what still comes is discarded (RFC 9112 section 9.6).
 //!

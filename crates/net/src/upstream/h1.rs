@@ -17,7 +17,8 @@ use crate::handoff::{Consumer, handoff};
 use crate::transport::Transport;
 use crate::upstream::connect::ConnectError;
 use crate::upstream::endpoint::{EndpointConfig, OpenError};
-use crate::upstream::h2::{default_authority, until_old};
+use crate::upstream::h2::default_authority;
+use crate::upstream::lifetime::watch;
 use crate::upstream::pool::Pool;
 use crate::upstream::response::ResponseFuture;
 
@@ -83,19 +84,11 @@ pub(super) async fn start(
         });
     }
     let driver = async move {
-        let mut idle = pin!(close_when_idle(&pool, id, idle_timeout));
-        let mut watching_idle = true;
-        let mut old = pin!(until_old(max_age));
-        let mut watching_age = true;
+        let idle = close_when_idle(&pool, id, idle_timeout);
+        // One that has a request closes when it would be given back.
+        let mut lifetime = pin!(watch(idle, max_age, || pool.drop_idle(id)));
         poll_fn(|cx| {
-            if watching_age && old.as_mut().poll(cx).is_ready() {
-                watching_age = false;
-                // One that has a request closes when it would be given back.
-                pool.drop_idle(id);
-            }
-            if watching_idle && idle.as_mut().poll(cx).is_ready() {
-                watching_idle = false;
-            }
+            let _pending = lifetime.as_mut().poll(cx);
             connection.as_mut().poll(cx).map(|ended| {
                 if let Err(error) = ended {
                     if error.is_parse() {

@@ -21,6 +21,7 @@ use crate::keepalive::Keepalive;
 use crate::transport::Transport;
 use crate::upstream::connect::ConnectError;
 use crate::upstream::endpoint::{EndpointConfig, OpenError};
+use crate::upstream::lifetime::watch;
 use crate::upstream::pool::Pool;
 use crate::upstream::response::ResponseFuture;
 
@@ -90,18 +91,10 @@ pub(super) async fn start(
     let weak = Arc::downgrade(&connection);
     let pool = Arc::clone(pool);
     let driver = async move {
-        let mut idle = pin!(close_when_idle(weak.clone(), idle_timeout));
-        let mut watching_idle = true;
-        let mut old = pin!(until_old(max_age));
-        let mut watching_age = true;
+        let idle = close_when_idle(weak.clone(), idle_timeout);
+        let mut lifetime = pin!(watch(idle, max_age, || pool.drop_http2(id)));
         poll_fn(|cx| {
-            if watching_age && old.as_mut().poll(cx).is_ready() {
-                watching_age = false;
-                pool.drop_http2(id);
-            }
-            if watching_idle && idle.as_mut().poll(cx).is_ready() {
-                watching_idle = false;
-            }
+            let _pending = lifetime.as_mut().poll(cx);
             if let Poll::Ready(ended) = Pin::new(&mut h2).poll(cx) {
                 if let Err(error) = ended
                     && !error.is_io()
@@ -128,14 +121,6 @@ pub(super) async fn start(
         drop(h2);
     };
     Ok((connection, Box::pin(driver)))
-}
-
-/// Waits until a connection made now is too old to be used.
-pub(super) async fn until_old(max_age: Option<std::time::Duration>) {
-    match max_age {
-        Some(age) => tokio::time::sleep(age).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Waits until the connection has been without streams for the whole time, and takes it out of use.

@@ -5,6 +5,7 @@ mod connect;
 mod endpoint;
 mod h1;
 mod h2;
+mod lifetime;
 mod pool;
 mod response;
 mod tunnel;

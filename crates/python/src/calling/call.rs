@@ -9,7 +9,7 @@ use pyo3::exceptions::PyEOFError;
 use pyo3::prelude::*;
 
 use super::io_thread::{IoThread, generation};
-use super::outbound::{Outbound, Received, What};
+use super::outbound::{Outbound, Received, Refused, What};
 use crate::call::{Lines, wake};
 use crate::content::{self, Given, custom_name};
 use crate::{errors, metadata, pending};
@@ -47,12 +47,13 @@ impl ClientCall {
     fn received(&self, py: Python<'_>, received: Received) -> PyResult<Py<PyAny>> {
         match received {
             Received::Message(message) => content::to_python(py, &message),
-            Received::Ended(end) => self.succeeded(py, end).map(|()| py.None()),
+            Received::Ended => self.succeeded(py).map(|()| py.None()),
             Received::Pending => Ok(pending::get(py)),
         }
     }
 
-    fn succeeded(&self, py: Python<'_>, end: End) -> PyResult<()> {
+    fn succeeded(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(end) = self.outbound.failure() else { return Ok(()) };
         let headers = self.outbound.with_head(|head| owned(&head.metadata)).unwrap_or_default();
         raise_end(py, end, headers)
     }
@@ -75,11 +76,13 @@ impl ClientCall {
     fn give(&self, py: Python<'_>, outgoing: Outgoing) -> PyResult<bool> {
         match self.outbound(py)?.give(outgoing) {
             Ok(room) => Ok(room),
-            Err(Some(end)) => {
-                self.succeeded(py, *end)?;
+            Err(Refused::Over) => {
+                self.succeeded(py)?;
                 Err(PyEOFError::new_err("the server has ended the call and takes no more messages"))
             }
-            Err(None) => Err(PyEOFError::new_err("the request was ended and takes no more messages")),
+            Err(Refused::HalfClosed) => {
+                Err(PyEOFError::new_err("the request was ended and takes no more messages"))
+            }
         }
     }
 }
@@ -112,9 +115,7 @@ impl ClientCall {
     fn answer(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let outbound = self.outbound(py)?;
         // A failure counts, whatever came before it.
-        if let Some(end) = outbound.ended() {
-            self.succeeded(py, end)?;
-        }
+        self.succeeded(py)?;
         let received = outbound.receive();
         self.received(py, received)
     }
@@ -169,21 +170,19 @@ impl ClientCall {
 
     /// The trailers, once the call is over.
     fn trailers(&self, py: Python<'_>) -> PyResult<Option<Lines>> {
-        Ok(self.outbound(py)?.ended().map(|end| owned(&end.trailers)))
+        Ok(self.outbound(py)?.with_end(|end| owned(&end.trailers)))
     }
 
     /// Raises what the call has failed with, if it has.
     fn check(&self, py: Python<'_>) -> PyResult<()> {
-        match self.outbound(py)?.ended() {
-            Some(end) => self.succeeded(py, end),
-            None => Ok(()),
-        }
+        self.outbound(py)?;
+        self.succeeded(py)
     }
 
     /// Whether the call is over.
     #[getter]
     fn is_over(&self) -> bool {
-        self.generation != generation() || self.outbound.ended().is_some()
+        self.generation != generation() || self.outbound.is_over()
     }
 
     /// The name of the compression of response messages, where the application does that itself.

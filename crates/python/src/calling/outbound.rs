@@ -58,12 +58,21 @@ pub(super) enum What {
     End,
 }
 
+/// Why nothing more can be sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Refused {
+    /// The call is over.
+    Over,
+    /// It was said that no message follows.
+    HalfClosed,
+}
+
 /// What has come.
 #[derive(Debug)]
 pub(super) enum Received {
     Message(Content),
-    /// The last message was taken. The end says how the call went.
-    Ended(End),
+    /// The last message was taken, and the call is over.
+    Ended,
     /// Nothing yet.
     Pending,
 }
@@ -188,7 +197,7 @@ impl Outbound {
     pub(super) fn receive(&self) -> Received {
         let mut state = self.lock();
         let Some(message) = state.received.pop_front() else {
-            return state.end.clone().map_or(Received::Pending, Received::Ended);
+            return if state.end.is_some() { Received::Ended } else { Received::Pending };
         };
         let before = state.received_bytes;
         state.received_bytes = before.saturating_sub(cost(&message));
@@ -203,14 +212,14 @@ impl Outbound {
     /// Gives something to be sent, and says whether there is room for more.
     ///
     /// # Errors
-    /// The end of the call, which is over; none where its request is.
-    pub(super) fn give(&self, outgoing: Outgoing) -> Result<bool, Option<Box<End>>> {
+    /// The call is over, or its request is.
+    pub(super) fn give(&self, outgoing: Outgoing) -> Result<bool, Refused> {
         let mut state = self.lock();
-        if let Some(end) = &state.end {
-            return Err(Some(Box::new(end.clone())));
+        if state.end.is_some() {
+            return Err(Refused::Over);
         }
         if state.half_closed {
-            return Err(None);
+            return Err(Refused::HalfClosed);
         }
         match &outgoing {
             Outgoing::Message(message) => state.outgoing_bytes += cost(message),
@@ -248,9 +257,19 @@ impl Outbound {
         self.lock().head.as_ref().map(look)
     }
 
+    /// Whether the call is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().end.is_some()
+    }
+
     /// The end, if it has come.
-    pub(super) fn ended(&self) -> Option<End> {
-        self.lock().end.clone()
+    pub(super) fn with_end<T>(&self, look: impl FnOnce(&End) -> T) -> Option<T> {
+        self.lock().end.as_ref().map(look)
+    }
+
+    /// The end, if it has come and is a failure.
+    pub(super) fn failure(&self) -> Option<End> {
+        self.lock().end.as_ref().filter(|end| end.result.is_err()).cloned()
     }
 
     /// Has the event loop told once that has come. Gives the future back where it has.

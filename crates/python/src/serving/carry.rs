@@ -25,6 +25,9 @@ pub(super) async fn carry(
     mut receiving: Receiving,
     mut answering: Answering,
 ) {
+    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        return answering.fail(too_late()).await;
+    }
     let first = if method.stream.takes_one() && !method.head_first {
         match within(deadline, receiving.whole()).await {
             Some(Ok(message)) => Some(message),
@@ -88,6 +91,7 @@ async fn within<F: Future>(deadline: Option<Instant>, work: F) -> Option<F::Outp
     }
 }
 
-fn too_late() -> RpcError {
+/// What a caller is told whose deadline has passed.
+pub(crate) fn too_late() -> RpcError {
     RpcError::new(Code::DeadlineExceeded, "the deadline has passed before the call was answered")
 }

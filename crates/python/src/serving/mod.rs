@@ -14,6 +14,7 @@ mod plain_http;
 mod receiving;
 mod routes;
 
+pub(crate) use carry::too_late;
 pub(crate) use facts::{Facts, Kind};
 pub(crate) use front::{Front, Limits};
 pub(crate) use io_threads::IoThreads;

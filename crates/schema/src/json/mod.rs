@@ -27,11 +27,19 @@ pub struct JsonOptions {
     /// How deep messages may nest, the outermost being one level and the content of an `Any` another. Default, and the
     /// most that is honoured: [`MAX_DEPTH`].
     pub max_depth: u32,
+    /// Whether JSON gets every field that cannot tell whether it was set, also those with their default value: numbers,
+    /// strings, lists and so on, but no messages and no members of a oneof. Default: it does not.
+    pub write_defaults: bool,
 }
 
 impl Default for JsonOptions {
     fn default() -> Self {
-        Self { unknown_fields: UnknownFields::Ignore, max_bytes: 4 << 20, max_depth: MAX_DEPTH }
+        Self {
+            unknown_fields: UnknownFields::Ignore,
+            max_bytes: 4 << 20,
+            max_depth: MAX_DEPTH,
+            write_defaults: false,
+        }
     }
 }
 

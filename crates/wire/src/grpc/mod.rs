@@ -9,7 +9,7 @@ mod status;
 
 pub(crate) use request::{open, read_head};
 pub(crate) use response::{read_response_head, response_head, trailers_only};
-pub(crate) use status::{has_status, read_end, write_end};
+pub(crate) use status::{has_status, read_end, take_end, write_end};
 
 use crate::envelope::Envelope;
 use crate::{Code, Message, RpcError};

@@ -12,6 +12,14 @@ const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
+/// Takes the end out of a head that has one.
+pub(crate) fn take_end(head: &mut HeaderMap) -> HeaderMap {
+    [STATUS, MESSAGE, DETAILS]
+        .into_iter()
+        .filter_map(|name| Some((name.clone(), head.remove(name)?)))
+        .collect()
+}
+
 /// What `grpc-message` must escape (PROTOCOL-HTTP2, "Percent-Encoded"): all but printable ASCII, and `%` itself.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 

@@ -3,6 +3,7 @@
 //! A message is gone through twice: once to note where each field lies (eight bytes a field), because the same field may
 //! come several times and in any order, and then field by field to write it.
 
+mod defaults;
 mod gather;
 mod map;
 mod output;
@@ -35,6 +36,7 @@ pub(super) fn convert(
         input,
         out: Output { bytes: Vec::new(), max_bytes: options.max_bytes },
         places: Vec::new(),
+        write_defaults: options.write_defaults,
         trail: Trail::default(),
     };
     let whole = Bodies::One(Span { start: 0, end: input.len() });
@@ -90,6 +92,7 @@ struct Conversion<'a> {
     out: Output,
     /// The fields of the messages being written, those of the innermost last.
     places: Vec<Place>,
+    write_defaults: bool,
     trail: Trail,
 }
 
@@ -144,9 +147,14 @@ impl<'a> Conversion<'a> {
         mut comma: bool,
     ) -> Result<(), Stop> {
         let end = self.places.len();
+        let mut unset = self.unset(index, start..end);
         let mut from = start;
         while from < end {
             let number = self.places[from].number;
+            while let Some(field) = unset.next_if(|field| field.number() < number) {
+                self.default_member(field, comma)?;
+                comma = true;
+            }
             let to = from + self.places[from..end].iter().take_while(|place| place.number == number).count();
             if let Some(known) = self.known(index, number) {
                 let written = self.member(known, from..to, depth, comma);
@@ -156,6 +164,10 @@ impl<'a> Conversion<'a> {
                 comma |= written?;
             }
             from = to;
+        }
+        for field in unset {
+            self.default_member(field, comma)?;
+            comma = true;
         }
         Ok(())
     }
@@ -183,16 +195,17 @@ impl<'a> Conversion<'a> {
             FieldKind::Singular(kind) => {
                 // The last one wins; a field has at least one place.
                 let value = Reader::value_at(self.input, self.places[places.end - 1].at as usize)?;
-                let implicit = field.presence() == FieldPresence::Implicit && field.oneof_index().is_none();
-                if implicit && is_default(kind, value) {
+                if !self.write_defaults && !tells_whether_set(field) && is_default(kind, value) {
                     false
                 } else {
                     self.single(kind, value, depth)?;
                     true
                 }
             }
-            FieldKind::List(kind) => self.list(field, kind, places, depth)? > 0,
-            FieldKind::Map { key, value } => self.map(field, key, value, places, depth)? > 0,
+            FieldKind::List(kind) => self.list(field, kind, places, depth)? > 0 || self.write_defaults,
+            FieldKind::Map { key, value } => {
+                self.map(field, key, value, places, depth)? > 0 || self.write_defaults
+            }
         };
         if !written {
             self.out.bytes.truncate(before);
@@ -261,6 +274,11 @@ impl<'a> Conversion<'a> {
         *count += 1;
         written
     }
+}
+
+/// Whether an unset field differs from one that is set to its default.
+fn tells_whether_set(field: &FieldDescriptor) -> bool {
+    field.presence() != FieldPresence::Implicit || field.oneof_index().is_some()
 }
 
 fn wire_type(value: Value) -> WireType {

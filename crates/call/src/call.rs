@@ -1,0 +1,143 @@
+//! One call, as it was ordered.
+
+use std::sync::Arc;
+
+use landbridge_client::{Kind, Method, Policy, Spec, Style, carry};
+use landbridge_net::UpstreamHttp;
+use landbridge_schema::{JsonOptions, Schema, StreamKind, UnknownFields};
+use landbridge_wire::{Accepted, Codec, Limits, Protocol};
+
+use crate::address::MethodName;
+use crate::failure::Failure;
+use crate::input::{self, Encoder};
+use crate::knowledge::{self, USER_AGENT};
+use crate::order::{CallOrder, Order};
+use crate::screen::Screen;
+use crate::talk::{Decoder, Talk};
+
+/// How much longer than its binary form the JSON of a message may be.
+const JSON_GROWTH: usize = 16;
+
+/// Makes it, to its end.
+///
+/// # Errors
+/// How the call failed, or why it was not made.
+pub(crate) async fn make(order: &Order, call: &CallOrder, screen: Screen) -> Result<(), Failure> {
+    let dialer = order.server.dialer()?;
+    let within = call.timeout.unwrap_or(knowledge::TIMEOUT);
+    let known = knowledge::gather(order, &dialer, Some(call.method.service()), within).await?;
+    let codec = call.codec.unwrap_or(match order.protocol {
+        Protocol::Connect => Codec::Json,
+        Protocol::Grpc | Protocol::GrpcWeb => Codec::Proto,
+    });
+    let (schema, described) = match known.schema {
+        Ok(schema) => {
+            let described = find(&schema, &call.method)?;
+            (Some(schema), Some(described))
+        }
+        // JSON means the same to a server that we know nothing of.
+        Err(problem) if codec == Codec::Json => {
+            screen.note(format_args!("JSON passes as it is: {problem}"));
+            (None, None)
+        }
+        Err(problem) => return Err(problem.into_failure()),
+    };
+    let kind = match &described {
+        Some(method) => kind_of(method.kind()),
+        None if call.stream => Kind::Bidi,
+        None => Kind::Unary,
+    };
+    let idempotent = described.as_ref().is_some_and(landbridge_schema::Method::no_side_effects);
+    if call.get && described.is_some() && !(idempotent && kind == Kind::Unary) {
+        let reason = "only unary methods that declare `idempotency_level = NO_SIDE_EFFECTS` have it";
+        return Err(Failure::Given(format!("{} cannot be called by GET: {reason}", call.method)));
+    }
+
+    let speaks_grpc = matches!(&known.answered_on, Some(answered) if answered.protocol == Protocol::Grpc);
+    let http = version(order, kind, known.answered_on.as_ref().map(|answered| answered.http));
+    let channel = match known.answered_on {
+        Some(answered) if answered.http == http => answered.channel,
+        _ => dialer.channel(http),
+    };
+    let prefix = &order.server.address.target.prefix;
+    let path = call.method.path(prefix);
+    let path = path.ok_or_else(|| Failure::Given(format!("{prefix:?} cannot stand in a path")))?;
+    let spec = Spec {
+        method: Arc::new(Method { path, kind, idempotent, policy: Policy::default() }),
+        style: Arc::new(Style {
+            protocol: order.protocol,
+            codec,
+            encoding: call.compression,
+            accepts: Accepted::ALL,
+            compress_min_bytes: 0,
+            limits: Limits { max_message_bytes: call.max_message_bytes },
+            user_agent: USER_AGENT,
+        }),
+        metadata: order.headers.clone(),
+        timeout: call.timeout,
+        get: call.get,
+        wait_for_ready: false,
+    };
+    let input = described.as_ref().map(|method| method.input().clone());
+    let incoming = input::start(&call.data, Encoder { input, codec, kind })?;
+    let decoder = Decoder {
+        output: described.as_ref().map(|method| method.output().clone()),
+        codec,
+        options: JsonOptions {
+            unknown_fields: UnknownFields::Ignore,
+            max_bytes: call.max_message_bytes.saturating_mul(JSON_GROWTH),
+            write_defaults: call.write_defaults,
+            ..JsonOptions::default()
+        },
+    };
+    let talk = Talk::new(incoming, decoder, screen);
+    let end = tokio::select! {
+        biased;
+        // Dropping the call cancels it at the server.
+        failure = talk.failed() => return Err(failure),
+        end = carry(&channel, &spec, &talk) => end,
+    };
+    talk.printed().await?;
+    screen.trailers(&end.trailers);
+    end.result.map_err(|error| {
+        let failure = Failure::rpc(&error, schema.as_ref());
+        if speaks_grpc && !talk.is_answered() && order.protocol != Protocol::Grpc {
+            failure.with_hint(
+                "the server's reflection answers in gRPC: --protocol grpc may be all that it speaks",
+            )
+        } else {
+            failure
+        }
+    })
+}
+
+fn find(schema: &Schema, name: &MethodName) -> Result<landbridge_schema::Method, Failure> {
+    if let Some(method) = schema.method(&format!("/{name}")) {
+        return Ok(method.clone());
+    }
+    let methods: Vec<&str> =
+        schema.methods_of(name.service()).filter_map(|method| method.path().rsplit('/').next()).collect();
+    Err(Failure::Given(if methods.is_empty() {
+        let services: Vec<&str> = schema.services().collect();
+        format!("the schema has no service {}: it has {}", name.service(), services.join(", "))
+    } else {
+        format!("the schema has no method {name}: the service has {}", methods.join(", "))
+    }))
+}
+
+fn kind_of(kind: StreamKind) -> Kind {
+    match kind {
+        StreamKind::Unary => Kind::Unary,
+        StreamKind::ClientStream => Kind::ClientStream,
+        StreamKind::ServerStream => Kind::ServerStream,
+        StreamKind::BidiStream => Kind::Bidi,
+    }
+}
+
+/// The version of HTTP: as it was ordered; as gRPC needs it; as the server has answered in already; as streams in both
+/// directions need it, where TLS does not settle it.
+fn version(order: &Order, kind: Kind, answered: Option<UpstreamHttp>) -> UpstreamHttp {
+    let needed = order.protocol == Protocol::Grpc || (kind == Kind::Bidi && !order.server.address.target.tls);
+    let known = order.server.http.or(needed.then_some(UpstreamHttp::Http2)).or(answered);
+    known.unwrap_or(UpstreamHttp::Auto)
+}

@@ -1,0 +1,59 @@
+//! Where the server is, and how it is connected to.
+
+use std::time::Duration;
+
+use http::uri::Authority;
+use landbridge_client::{Channel, ChannelSettings};
+use landbridge_net::{ClientTls, ClientTlsConfig, EndpointSettings, UpstreamHttp};
+
+use crate::address::Address;
+use crate::failure::Failure;
+
+/// A server, and how it is connected to.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Where it is.
+    pub address: Address,
+    /// What calls are addressed to, and the TLS server name, in place of the address's own.
+    pub authority: Option<Authority>,
+    /// The version of HTTP; none where the protocol and the method decide.
+    pub http: Option<UpstreamHttp>,
+    /// TLS, for addresses that are under TLS.
+    pub tls: ClientTlsConfig,
+    /// Time for the socket and the TLS handshake together.
+    pub connect_timeout: Duration,
+}
+
+/// A server whose certificates are loaded.
+pub(crate) struct Dialer<'a> {
+    server: &'a Server,
+    tls: Option<ClientTls>,
+}
+
+impl Server {
+    /// # Errors
+    /// Names the file that cannot be used.
+    pub(crate) fn dialer(&self) -> Result<Dialer<'_>, Failure> {
+        let tls = self.address.target.tls.then(|| ClientTls::load(&self.tls)).transpose();
+        Ok(Dialer { server: self, tls: tls.map_err(|error| Failure::Given(error.to_string()))? })
+    }
+}
+
+impl Dialer<'_> {
+    /// Starts on the current runtime; connects when a call needs it.
+    pub(crate) fn channel(&self, http: UpstreamHttp) -> Channel {
+        let address = &self.server.address;
+        let endpoint = EndpointSettings {
+            http,
+            connect_timeout: self.server.connect_timeout,
+            ..EndpointSettings::default()
+        };
+        let settings = ChannelSettings {
+            tls: self.tls.clone(),
+            endpoint,
+            authority: self.server.authority.clone().or_else(|| address.authority.clone()),
+            ..ChannelSettings::default()
+        };
+        Channel::start(&address.target, settings)
+    }
+}

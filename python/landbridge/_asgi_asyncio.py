@@ -1,0 +1,49 @@
+"""Calls of ASGI servers that run asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from landbridge._asgi import AFTER_DEADLINE
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from landbridge._asgi import AsgiCall
+
+event = asyncio.Event
+lock = asyncio.Lock
+
+
+async def turn() -> None:
+    """Let others have a turn."""
+    await asyncio.sleep(0)
+
+
+async def work(call: AsgiCall, handler: Coroutine[Any, Any, None], /) -> None:
+    """Run the handler; the deadline and a caller who goes away cancel it."""
+    task = asyncio.ensure_future(handler)
+    arrivals = asyncio.ensure_future(call.take_arrivals())
+    timeout_ms = call.timeout_ms()
+    try:
+        await asyncio.wait(
+            (task, arrivals),
+            timeout=None if timeout_ms is None else max(0.0, timeout_ms / 1000) + AFTER_DEADLINE,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if not task.done():
+            # The deadline, unless the caller has gone away.
+            is_late = not arrivals.done()
+            task.cancel()
+            await asyncio.wait((task,))
+            if is_late:
+                await call.tell_lateness()
+        elif not task.cancelled() and task.exception() is None:
+            await call.writable()
+    finally:
+        for running in (task, arrivals):
+            running.cancel()
+        await asyncio.gather(task, arrivals, return_exceptions=True)
+    if not task.cancelled() and (problem := task.exception()) is not None:
+        raise problem

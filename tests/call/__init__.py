@@ -1,0 +1,1 @@
+"""The command `landbridge call`, against servers in grpcio, behind the bridge, and on landbridge."""

@@ -1,0 +1,130 @@
+"""Applications as other people's servers and frameworks find them: by themselves, and mounted."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import django.conf
+import django.core.asgi
+import django.core.wsgi
+import django.http
+import django.urls
+from fastapi import FastAPI
+from google.protobuf.wrappers_pb2 import StringValue
+from landbridge.code import Code
+from landbridge.errors import ConnectError
+from landbridge.method import StreamType
+from landbridge.request import RequestContext
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from tests.package.echo import AsyncEcho, SyncEcho, text
+
+Context = RequestContext[Any, Any]
+
+
+async def echo(request: StringValue, ctx: Context) -> StringValue:
+    """Answer with the request."""
+    ctx.response_trailers["x-trailer"] = "1"
+    if request.value == "fail":
+        raise ConnectError(Code.NOT_FOUND, "no such thing")
+    return request
+
+
+async def count(request: StringValue, _ctx: Context) -> AsyncIterator[StringValue]:
+    """Answer each letter by itself."""
+    for letter in request.value:
+        yield text(letter)
+
+
+async def back(requests: AsyncIterator[StringValue], _ctx: Context) -> AsyncIterator[StringValue]:
+    """Answer each request."""
+    async for request in requests:
+        yield request
+
+
+async def slow(request: StringValue, _ctx: Context) -> StringValue:
+    """Take longer than anybody waits."""
+    import anyio  # noqa: PLC0415
+
+    try:
+        await anyio.sleep(60)
+    finally:
+        ended.append("slow")
+    return request
+
+
+async def look(_request: StringValue, _ctx: Context) -> StringValue:
+    """Tell what has ended."""
+    return text(",".join(ended))
+
+
+ended: list[str] = []
+"""What was cancelled."""
+
+
+def echo_sync(request: StringValue, ctx: Context) -> StringValue:
+    """Answer with the request."""
+    ctx.response_trailers["x-trailer"] = "1"
+    if request.value == "fail":
+        raise ConnectError(Code.NOT_FOUND, "no such thing")
+    return request
+
+
+def count_sync(request: StringValue, _ctx: Context) -> Iterator[StringValue]:
+    """Answer each letter by itself."""
+    for letter in request.value:
+        yield text(letter)
+
+
+asgi = AsyncEcho(
+    {
+        "Echo": (StreamType.UNARY, echo),
+        "Count": (StreamType.SERVER_STREAM, count),
+        "Back": (StreamType.BIDI_STREAM, back),
+        "Slow": (StreamType.UNARY, slow),
+        "Look": (StreamType.UNARY, look),
+    }
+)
+wsgi = SyncEcho({"Echo": (StreamType.UNARY, echo_sync), "Count": (StreamType.SERVER_STREAM, count_sync)})
+
+# At its own path, and below another.
+starlette = Starlette(routes=[Mount("/rpc", app=asgi), Mount(asgi.path, app=asgi)])
+fastapi = FastAPI()
+fastapi.mount(asgi.path, asgi)
+
+
+@fastapi.get("/rest")
+def rest() -> str:
+    """Answer plain HTTP."""
+    return "rest"
+
+
+def view(_request: Any) -> django.http.HttpResponse:
+    """Answer plain HTTP."""
+    return django.http.HttpResponse("django")
+
+
+class Urls:
+    """What Django serves."""
+
+    urlpatterns = (django.urls.path("page", view),)
+
+
+django.conf.settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=Urls, SECRET_KEY="of a test")
+_django_asgi: Any = django.core.asgi.get_asgi_application()
+_django_wsgi: Any = django.core.wsgi.get_wsgi_application()
+
+
+async def django_asgi(scope: Any, receive: Any, send: Any) -> None:
+    """As an `asgi.py` of Django sends some paths elsewhere."""
+    is_call = scope["type"] == "http" and scope["path"].startswith(asgi.path)
+    await (asgi if is_call else _django_asgi)(scope, receive, send)
+
+
+def django_wsgi(environ: Any, start_response: Any) -> Any:
+    """As a `wsgi.py` of Django mounts another application."""
+    path = environ["PATH_INFO"]
+    if not path.startswith(wsgi.path):
+        return _django_wsgi(environ, start_response)
+    moved = {"SCRIPT_NAME": wsgi.path, "PATH_INFO": path.removeprefix(wsgi.path)}
+    return wsgi({**environ, **moved}, start_response)

@@ -1,0 +1,255 @@
+"""The applications under other people's servers, and mounted in other people's frameworks."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+import websockets.sync.client
+from websockets.exceptions import InvalidStatus
+
+from tests.package import elsewhere
+from tests.package.certificates import Authority, dns
+from tests.package.echo import SERVICE, stub, text
+from tests.running.paths import ROOT
+from tests.running.processes import running
+
+STREAM = {"content-type": "application/connect+json"}
+
+COMMANDS = {
+    "uvicorn": ("uvicorn", "--fd={fd}", "--loop=asyncio", "--log-level=warning"),
+    "uvicorn, uvloop": ("uvicorn", "--fd={fd}", "--loop=uvloop", "--log-level=warning"),
+    "hypercorn": ("hypercorn", "--bind=fd://{fd}", "--worker-class=asyncio"),
+    "hypercorn, trio": ("hypercorn", "--bind=fd://{fd}", "--worker-class=trio"),
+    "gunicorn": ("gunicorn", "--bind=fd://{fd}", "--workers=1"),
+    "gunicorn, threads": ("gunicorn", "--bind=fd://{fd}", "--workers=1", "--threads=4"),
+}
+"""How each is started on a socket that listens already."""
+
+ASGI = ["uvicorn", "uvicorn, uvloop", "hypercorn", "hypercorn, trio"]
+WSGI = ["gunicorn", "gunicorn, threads"]
+
+
+@contextmanager
+def served(server: str, application: str, *flags: str) -> Iterator[int]:
+    """Run the server with `application` of `elsewhere`; gives the port."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
+        fd = listening.fileno()
+        parts = [part.format(fd=fd) for part in COMMANDS[server]]
+        command = [sys.executable, "-m", *parts, *flags, f"tests.package.elsewhere:{application}"]
+        with running(command, env={"PYTHONPATH": f"{ROOT / 'python'}:{ROOT}"}, pass_fds=(fd,)):
+            # Who connects before it accepts waits in the queue of the socket.
+            yield listening.getsockname()[1]
+
+
+def enveloped(message: bytes) -> bytes:
+    """A stream of one message."""
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+def check_connect(client: httpx.Client, url: str) -> None:
+    """Unary calls, errors and a stream in the Connect protocol."""
+    answer = client.post(f"{url}/{SERVICE}/Echo", json="a", headers={"connect-timeout-ms": "30000"})
+    assert (answer.status_code, answer.json(), answer.headers["trailer-x-trailer"]) == (200, "a", "1")
+    failed = client.post(f"{url}/{SERVICE}/Echo", json="fail")
+    assert (failed.status_code, failed.json()) == (404, {"code": "not_found", "message": "no such thing"})
+    counted = client.post(f"{url}/{SERVICE}/Count", content=enveloped(b'"xy"'), headers=STREAM)
+    assert counted.content == enveloped(b'"x"') + enveloped(b'"y"') + b"\2" + enveloped(b"{}")[1:]
+    unknown = client.post(f"{url}/{SERVICE}/Nothing", json="a")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "unimplemented")
+
+
+def check_web(client: httpx.Client, url: str) -> None:
+    """A call in gRPC-Web, which needs no trailers."""
+    web = {"content-type": "application/grpc-web+proto"}
+    answer = client.post(f"{url}/{SERVICE}/Echo", content=enveloped(b"\x0a\x01c"), headers=web)
+    assert answer.content.startswith(enveloped(b"\x0a\x01c") + b"\x80")
+    assert b"grpc-status: 0" in answer.content.replace(b"grpc-status:0", b"grpc-status: 0")
+
+
+@pytest.mark.parametrize("server", ASGI)
+def test_an_asgi_server_serves_an_application(server: str) -> None:
+    with served(server, "asgi") as port, httpx.Client(timeout=30) as client:
+        url = f"http://127.0.0.1:{port}"
+        check_connect(client, url)
+        check_web(client, url)
+        late = client.post(f"{url}/{SERVICE}/Slow", json="a", headers={"connect-timeout-ms": "100"})
+        assert (late.status_code, late.json()["code"]) == (504, "deadline_exceeded")
+        assert client.post(f"{url}/{SERVICE}/Look", json="").json() == "slow"
+
+
+@pytest.mark.parametrize("server", WSGI)
+def test_a_wsgi_server_serves_an_application(server: str) -> None:
+    with served(server, "wsgi") as port, httpx.Client(timeout=30) as client:
+        check_connect(client, f"http://127.0.0.1:{port}")
+        check_web(client, f"http://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("server", ASGI)
+def test_a_caller_who_goes_away_cancels_the_handler(server: str) -> None:
+    with served(server, "asgi") as port:
+        url = f"http://127.0.0.1:{port}/{SERVICE}"
+        with httpx.Client() as impatient:
+            # Its server is up: what follows waits for nothing else.
+            assert impatient.post(f"{url}/Look", json="", timeout=30).json() == ""
+            with pytest.raises(httpx.ReadTimeout):
+                impatient.post(f"{url}/Slow", json="a", timeout=0.3)
+        with httpx.Client(timeout=30) as client:
+            # The server sees the connection close some time soon.
+            while client.post(f"{url}/Look", json="").json() != "slow":
+                pass
+
+
+@pytest.mark.parametrize("server", ["hypercorn", "hypercorn, trio"])
+def test_grpc_works_where_the_server_has_trailers(server: str, tmp_path: Path) -> None:
+    authority = Authority()
+    identity = authority.identity(dns("localhost"))
+    (tmp_path / "cert.pem").write_bytes(identity.certificate)
+    (tmp_path / "key.pem").write_bytes(identity.key)
+    tls = (f"--certfile={tmp_path / 'cert.pem'}", f"--keyfile={tmp_path / 'key.pem'}")
+    credentials = grpc.ssl_channel_credentials(authority.certificate)
+    with (
+        served(server, "asgi", *tls) as port,
+        grpc.secure_channel(f"localhost:{port}", credentials) as channel,
+    ):
+        message, call = stub(channel).with_call(text("a"), timeout=30, wait_for_ready=True)
+        assert message.value == "a"
+        assert ("x-trailer", "1") in call.trailing_metadata()
+        with pytest.raises(grpc.RpcError) as caught:
+            stub(channel)(text("fail"), timeout=30)
+        error: Any = caught.value
+        assert (error.code(), error.details()) == (grpc.StatusCode.NOT_FOUND, "no such thing")
+        counted = stub(channel, "Count", "unary_stream")(text("xyz"), timeout=30)
+        assert [message.value for message in counted] == ["x", "y", "z"]
+        there = stub(channel, "Back", "stream_stream")(iter([text("a"), text("b")]), timeout=30)
+        assert [message.value for message in there] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("path", "header"), [("Nothing", (b"te", b"trailers")), ("Echo", (b"grpc-encoding", b"nonsense"))]
+)
+def test_a_refusal_in_grpc_has_its_end_in_trailers(path: str, header: tuple[bytes, bytes]) -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("it is refused by its head")
+
+    async def send(event: dict[str, Any]) -> None:
+        sent.append(event)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "http_version": "2",
+        "path": f"/{SERVICE}/{path}",
+        "headers": [(b"content-type", b"application/grpc"), header],
+        "extensions": {"http.response.trailers": {}},
+    }
+    asyncio.run(elsewhere.asgi(scope, receive, send))
+    start, body, end = sent
+    assert (start["status"], start["trailers"]) == (200, True)
+    assert b"grpc-status" not in dict(start["headers"])
+    assert (body["body"], body["more_body"]) == (b"", False)
+    assert (end["type"], dict(end["headers"])[b"grpc-status"]) == ("http.response.trailers", b"12")
+
+
+@pytest.fixture
+def granian(tmp_path: Path) -> Any:
+    """Run granian with an application of `elsewhere`; gives the path of its socket."""
+
+    @contextmanager
+    def run(application: str, interface: str) -> Iterator[Path]:
+        path = tmp_path / interface
+        command = [
+            str(Path(sys.executable).parent / "granian"),
+            f"--interface={interface}",
+            f"--uds={path}",
+            f"tests.package.elsewhere:{application}",
+        ]
+        environment = {"PYTHONPATH": f"{ROOT / 'python'}:{ROOT}"}
+        shell = ["sh", "-c", 'exec "$@" 2>&1', "sh", *command]
+        with running(shell, env=environment, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            with process.stdout as said:
+                next(line for line in said if b"Started worker" in line)
+                yield path
+
+    return run
+
+
+def test_granian_serves_both_kinds_and_says_that_it_has_no_trailers_for_grpc(granian: Any) -> None:
+    for application in ("asgi", "wsgi"):
+        with granian(application, application) as path:
+            with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), timeout=30) as client:
+                check_connect(client, "http://localhost")
+                check_web(client, "http://localhost")
+            options = [("grpc.default_authority", "localhost")]
+            channel = grpc.insecure_channel(f"unix:{path}", options)
+            with channel, pytest.raises(grpc.RpcError) as caught:
+                stub(channel)(text("a"), timeout=30)
+            error: Any = caught.value
+            assert "status: 501" in error.details()
+            asked = [
+                "--http2-prior-knowledge",
+                "--unix-socket",
+                str(path),
+                f"http://localhost/{SERVICE}/Echo",
+            ]
+            grpc_type = ["-H", "content-type: application/grpc", "--data", ""]
+            said = subprocess.run(["curl", "-s", *grpc_type, *asked], capture_output=True, check=True)
+            assert b"gRPC needs HTTP trailers, which this server does not send" in said.stdout
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "gunicorn"])
+def test_grpc_over_http1_is_refused_clearly(server: str) -> None:
+    with served(server, "asgi" if server == "uvicorn" else "wsgi") as port:
+        answer = httpx.post(
+            f"http://127.0.0.1:{port}/{SERVICE}/Echo",
+            content=enveloped(b""),
+            headers={"content-type": "application/grpc"},
+            timeout=30,
+        )
+    assert answer.status_code == 505
+
+
+def test_a_websocket_is_refused_clearly() -> None:
+    with (
+        served("uvicorn", "asgi", "--ws=websockets-sansio") as port,
+        pytest.raises(InvalidStatus) as refused,
+        websockets.sync.client.connect(f"ws://127.0.0.1:{port}/{SERVICE}/Echo", proxy=None),
+    ):
+        pass
+    assert refused.value.response.status_code == 501
+    assert b"not by WebSocket" in refused.value.response.body
+
+
+@pytest.mark.parametrize(
+    ("application", "prefix", "page", "said"),
+    [
+        ("starlette", "", None, ""),
+        ("starlette", "/rpc", None, ""),
+        ("fastapi", "", "/rest", '"rest"'),
+        ("django_asgi", "", "/page", "django"),
+    ],
+)
+def test_an_application_is_mounted_in_a_framework(
+    application: str, prefix: str, page: str | None, said: str
+) -> None:
+    with served("uvicorn", application) as port, httpx.Client(timeout=30) as client:
+        url = f"http://127.0.0.1:{port}"
+        check_connect(client, url + prefix)
+        if page is not None:
+            assert client.get(url + page).text == said
+
+
+def test_an_application_is_mounted_in_a_framework_of_wsgi() -> None:
+    with served("gunicorn", "django_wsgi") as port, httpx.Client(timeout=30) as client:
+        check_connect(client, f"http://127.0.0.1:{port}")
+        assert client.get(f"http://127.0.0.1:{port}/page").text == "django"

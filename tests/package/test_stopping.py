@@ -1,0 +1,175 @@
+"""How a server stops, in code: what it tells, what it waits for, what it cuts."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from google.protobuf.wrappers_pb2 import StringValue
+from landbridge.request import RequestContext
+from landbridge.serving import Server, ServerSync
+
+from tests.package.echo import SERVICE, AsyncEcho, SyncEcho, stub, text, unary
+
+Context = RequestContext[Any, Any]
+
+
+class Held:
+    """Handlers that wait until they are let go."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.go_on = threading.Event()
+        self.cancelled = threading.Event()
+
+    async def handle(self, request: StringValue, _ctx: Context) -> StringValue:
+        """Wait in an event loop."""
+        self.began.set()
+        try:
+            while not self.go_on.is_set():  # noqa: ASYNC110 - it is set by another thread
+                await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            self.cancelled.set()
+            raise
+        return request
+
+    def handle_sync(self, request: StringValue, ctx: Context) -> StringValue:
+        """Wait on a thread."""
+        self.began.set()
+        while not self.go_on.wait(0.01):
+            if ctx.is_cancelled:
+                self.cancelled.set()
+                break
+        return request
+
+
+@pytest.fixture(params=["async", "sync"])
+def held(request: pytest.FixtureRequest) -> Iterator[tuple[Held, ServerSync, Any]]:
+    """A server with one call in flight."""
+    handlers = Held()
+    application: Any = (
+        AsyncEcho(unary(handlers.handle))
+        if request.param == "async"
+        else SyncEcho(unary(handlers.handle_sync))
+    )
+    server = ServerSync(application, port=0)
+    with server, grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        answer = stub(channel).future(text("a"), timeout=60)
+        assert handlers.began.wait(10)
+        yield handlers, server, answer
+        handlers.go_on.set()
+
+
+def test_calls_in_flight_are_waited_for(held: tuple[Held, ServerSync, Any]) -> None:
+    handlers, server, answer = held
+    stopping = threading.Thread(target=server.stop)
+    stopping.start()
+    handlers.go_on.set()
+    assert answer.result().value == "a"
+    stopping.join()
+
+
+def test_calls_are_cut_after_the_grace_and_their_handlers_end(held: tuple[Held, ServerSync, Any]) -> None:
+    handlers, server, answer = held
+    server.stop(grace=0)
+    # Handlers have cleaned up by the time that it has stopped.
+    assert handlers.cancelled.is_set()
+    with pytest.raises(grpc.RpcError) as caught:
+        answer.result()
+    error: Any = caught.value
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_second_stop_shortens_the_first(held: tuple[Held, ServerSync, Any]) -> None:
+    handlers, server, _ = held
+    patient = threading.Thread(target=server.stop, args=(None,))
+    patient.start()
+    server.stop(grace=0)
+    patient.join()
+    assert handlers.cancelled.is_set()
+    # Later ones have nothing to do.
+    server.stop()
+
+
+def test_who_is_draining_is_told_before_anything_is_refused() -> None:
+    async def echo(request: StringValue, _ctx: Context) -> StringValue:
+        return request
+
+    async def main() -> list[Any]:
+        told: list[Any] = []
+        async with Server(AsyncEcho(unary(echo)), port=0) as server:
+            server.on_draining(lambda: 1 / 0)
+            server.on_draining(lambda: told.append(("draining", server.port)))
+            port = server.port
+            async with httpx.AsyncClient() as client:
+                answer = await client.post(f"http://127.0.0.1:{port}/{SERVICE}/Echo", json="a")
+                assert answer.json() == "a"
+            await server.stop()
+            await server.stop()
+        assert told == [("draining", port)]
+        return told
+
+    assert asyncio.run(main())
+
+
+class Living(AsyncEcho):
+    """An application whose service is a generator."""
+
+    def __init__(self, handlers: Held, seen: list[str]) -> None:
+        async def service() -> AsyncIterator[None]:
+            seen.append("started")
+            yield None
+            seen.append(f"ended after the call: {handlers.cancelled.is_set()}")
+
+        super().__init__(unary(handlers.handle), service=service())
+
+
+def test_the_lifespan_of_a_service_ends_after_its_last_call() -> None:
+    seen: list[str] = []
+    handlers = Held()
+    server = ServerSync(Living(handlers, seen), port=0)
+    with server, grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        answer = stub(channel).future(text("a"))
+        assert handlers.began.wait(10)
+        server.stop(grace=0)
+        assert isinstance(answer.exception(), grpc.RpcError)
+    assert seen == ["started", "ended after the call: True"]
+
+
+def test_handlers_that_do_not_end_are_named_and_left(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("landbridge.serving.server._CLEAN_UP_TIME", 0.1)
+    began, go_on = threading.Event(), threading.Event()
+
+    def stubborn(request: StringValue, _ctx: Context) -> StringValue:
+        began.set()
+        go_on.wait(30)
+        return request
+
+    server = ServerSync(SyncEcho(unary(stubborn)), port=0)
+    with caplog.at_level(logging.WARNING, "landbridge"), server:
+        with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            answer = stub(channel).future(text("a"))
+            assert began.wait(10)
+            server.stop(grace=0)
+            assert isinstance(answer.exception(), grpc.RpcError)
+        go_on.set()
+    assert [record.getMessage() for record in caplog.records] == [
+        "1 handlers do not end though their callers are gone; leaving them"
+    ]
+
+
+def test_a_server_that_does_not_start_ends_the_lifespans_that_began() -> None:
+    seen: list[str] = []
+    handlers = Held()
+    with ServerSync(SyncEcho(unary(handlers.handle_sync)), port=0) as first:
+        second = ServerSync(Living(handlers, seen), port=first.port)
+        with pytest.raises(OSError, match=str(first.port)):
+            second.start()
+    assert seen == ["started", "ended after the call: False"]
