@@ -22,11 +22,12 @@ Context = RequestContext[Any, Any]
 
 ECHO = method("Echo", StreamType.UNARY)
 COUNT = method("Count", StreamType.SERVER_STREAM)
+BURST = method("Burst", StreamType.SERVER_STREAM)
 JOIN = method("Join", StreamType.CLIENT_STREAM)
 
 
 class Waiting(AsyncEcho):
-    """Its handlers wait for ever, and tell when they begin to and when they are cancelled."""
+    """Handlers that wait for ever, tell when they begin to, and tell when they are cancelled."""
 
     def __init__(self) -> None:
         self.reached = threading.Semaphore(0)
@@ -35,6 +36,7 @@ class Waiting(AsyncEcho):
             {
                 "Echo": (StreamType.UNARY, self._echo),
                 "Count": (StreamType.SERVER_STREAM, self._count),
+                "Burst": (StreamType.SERVER_STREAM, self._burst),
                 "Join": (StreamType.CLIENT_STREAM, self._join),
             }
         )
@@ -55,6 +57,10 @@ class Waiting(AsyncEcho):
     async def _count(self, _request: StringValue, _ctx: Context) -> AsyncIterator[StringValue]:
         yield text("first")
         await self._wait()
+
+    async def _burst(self, _request: StringValue, _ctx: Context) -> AsyncIterator[StringValue]:
+        for each in ("first", "second", "third"):
+            yield text(each)
 
     async def _join(self, _requests: AsyncIterator[StringValue], _ctx: Context) -> StringValue:
         await self._wait()
@@ -124,6 +130,25 @@ def test_a_stream_is_given_up_with_the_block_that_it_was_started_in(
             stream.receive()
     assert raised.value.code is Code.CANCELED
     waiting.cancelled.acquire()
+
+
+def test_a_stream_with_responses_left_is_cancelled_however_fast_they_came(client: ConnectClientSync) -> None:
+    with client.execute_server_stream(request=text(""), method=BURST) as stream:
+        assert stream.receive().value == "first"
+        # By the time that this is answered, the rest of the stream is most likely here.
+        client.execute_unary(request=text(""), method=ECHO)
+        stream.cancel()
+        with pytest.raises(ConnectError) as raised:
+            stream.receive()
+    assert raised.value.code is Code.CANCELED
+
+
+def test_a_stream_that_was_taken_to_its_end_stays_as_it_was(client: ConnectClientSync) -> None:
+    with client.execute_server_stream(request=text(""), method=BURST) as stream:
+        assert len(list(stream)) == 3
+        stream.cancel()
+        assert list(stream) == []
+    assert dict(stream.response_trailers) == {}
 
 
 def test_a_call_with_an_iterator_of_requests_is_given_up(client: ConnectClientSync, waiting: Waiting) -> None:

@@ -49,7 +49,7 @@ class _Stream:
         return self._call.trailers()
 
     def cancel(self) -> None:
-        """Give the call up, unless it is over. Any thread may do so: whoever waits is told by
+        """Give the call up, unless all of it was taken. Any thread may do so: whoever waits is told by
         `ConnectError`.
         """
         self._call.cancel()
