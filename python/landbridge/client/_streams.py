@@ -49,7 +49,7 @@ class _Stream:
         return self._call.trailers()
 
     def cancel(self) -> None:
-        """Give the call up, unless it is over. Does not wait."""
+        """Give the call up, unless all of it was taken. Does not wait."""
         self._call.cancel()
 
     async def aclose(self) -> None:

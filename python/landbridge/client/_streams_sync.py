@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from landbridge._headers import Headers
@@ -48,7 +49,7 @@ class _Stream:
         return self._call.trailers()
 
     def cancel(self) -> None:
-        """Give the call up, unless it is over. Any thread may do so: whoever waits is told by
+        """Give the call up, unless all of it was taken. Any thread may do so: whoever waits is told by
         `ConnectError`.
         """
         self._call.cancel()
@@ -250,7 +251,10 @@ class Direct(Conversation):
             covered(call)
             if request is not None and kind is StreamType.BIDI_STREAM:
                 self._sender = threading.Thread(
-                    target=self._send_all, args=(call, request), name="landbridge-requests", daemon=True
+                    target=copy_context().run,
+                    args=(self._send_all, call, request),
+                    name="landbridge-requests",
+                    daemon=True,
                 )
                 self._sender.start()
             return call

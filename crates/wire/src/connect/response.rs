@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::error_json::{read_error, write_error};
 use super::request::{STREAM_ACCEPT_ENCODING, STREAM_ENCODING};
-use crate::compression::Accepted;
+use crate::compression::{Accepted, Compression};
 use crate::message::{Chunks, Message};
 use crate::metadata::keep_metadata;
 use crate::outbound::response_encoding;
@@ -104,7 +104,11 @@ pub(crate) fn read_unary_head(
     if status == StatusCode::OK {
         check_content_type(Form::ConnectUnary, codec, &headers)?;
     }
-    let encoding = response_encoding(headers.get(CONTENT_ENCODING), accepts)?;
+    let encoding = match response_encoding(headers.get(CONTENT_ENCODING), accepts) {
+        // What cannot be read of an error, its HTTP status makes up for.
+        Err(_) if status != StatusCode::OK => Compression::Identity,
+        encoding => encoding?,
+    };
     let accepts = headers
         .contains_key(http::header::ACCEPT_ENCODING)
         .then(|| Accepted::from_headers(&headers, &http::header::ACCEPT_ENCODING));
