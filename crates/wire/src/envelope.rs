@@ -76,12 +76,19 @@ pub(crate) struct EnvelopeReader {
     chunks: VecDeque<Bytes>,
     buffered: usize,
     limit: usize,
+    /// The same for envelopes that hold no message, but the end of the stream.
+    end_limit: usize,
 }
 
 impl EnvelopeReader {
     /// A reader that refuses payloads of more than `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { chunks: VecDeque::new(), buffered: 0, limit }
+        Self::with_end(limit, limit)
+    }
+
+    /// As [`new`](Self::new), with a limit of its own for what holds no message.
+    pub(crate) fn with_end(limit: usize, end_limit: usize) -> Self {
+        Self { chunks: VecDeque::new(), buffered: 0, limit, end_limit }
     }
 
     pub(crate) fn push(&mut self, chunk: Bytes) {
@@ -96,8 +103,9 @@ impl EnvelopeReader {
     /// Too large a payload is an error as soon as its prefix is here, so that it is never held.
     pub(crate) fn next(&mut self) -> Result<Option<Envelope>, RpcError> {
         let Some(prefix) = self.prefix() else { return Ok(None) };
-        if prefix.len > self.limit {
-            return Err(too_large(prefix.len, self.limit));
+        let limit = if prefix.flags & !COMPRESSED == 0 { self.limit } else { self.end_limit };
+        if prefix.len > limit {
+            return Err(too_large(prefix.len, limit));
         }
         let total = PREFIX + prefix.len;
         if self.buffered < total {

@@ -91,6 +91,10 @@ fn uri(target: &Target, path: PathAndQuery) -> Uri {
     Uri::from_parts(parts).unwrap_or_default()
 }
 
+/// The most bytes of a response's end where it stands in the content, however little a message may have: it is no
+/// message, and holds what other responses have in their trailers.
+const MAX_END: usize = 64 << 10;
+
 /// The compression that a response's header names; identity where it names none.
 ///
 /// # Errors
@@ -192,7 +196,7 @@ impl RequestWriter {
         }
         headers.insert(CONTENT_LENGTH, message.payload.len().into());
         out.head = Some(head);
-        out.body.extend(message.payload.chunks());
+        out.body.extend(message.payload.into_chunks());
     }
 }
 
@@ -242,6 +246,8 @@ enum Body {
         trailers: HeaderMap,
         chunks: Chunks,
         len: usize,
+        /// The most bytes that are read.
+        limit: usize,
     },
     /// The end is known; what still comes is passed over.
     Ignored,
@@ -303,11 +309,10 @@ impl ResponseReader {
                     Err(error) => self.finish(End::failed(error)),
                 }
             }
-            Body::Unary { chunks, len, .. } => {
+            Body::Unary { chunks, len, limit, .. } => {
                 *len += data.len();
-                if *len > self.limits.max_message_bytes {
-                    let error = too_large(*len, self.limits.max_message_bytes);
-                    self.finish(End::failed(error));
+                if *len > *limit {
+                    self.overrun();
                 } else if !data.is_empty() {
                     chunks.push(data);
                 }
@@ -333,7 +338,7 @@ impl ResponseReader {
             return;
         }
         match std::mem::replace(&mut self.body, Body::Ignored) {
-            Body::Unary { status, json, encoding, trailers, chunks, len } => {
+            Body::Unary { status, json, encoding, trailers, chunks, len, .. } => {
                 self.end_unary(status, json, encoding, trailers, chunks, len);
             }
             Body::Envelopes { started: false, status_in_head: Some(headers), .. } => {
@@ -441,13 +446,17 @@ impl ResponseReader {
 
     fn plain(&self, payload: Payload, compressed: bool, encoding: Compression) -> Result<Bytes, RpcError> {
         let encoding = if compressed { encoding } else { Compression::Identity };
-        decompress(&payload, encoding, self.limits.max_message_bytes)
+        decompress(&payload, encoding, self.max_end())
             .map_err(|error| RpcError::new(Code::Internal, format!("the end of the response: {error}")))
+    }
+
+    fn max_end(&self) -> usize {
+        self.limits.max_message_bytes.max(MAX_END)
     }
 
     fn stream(&mut self, head: ResponseHead, status_in_head: Option<HeaderMap>) {
         self.body = Body::Envelopes {
-            reader: EnvelopeReader::new(self.limits.max_message_bytes),
+            reader: EnvelopeReader::with_end(self.limits.max_message_bytes, self.max_end()),
             text: (self.form == Form::GrpcWebText).then(TextDecoder::default),
             encoding: head.encoding,
             status_in_head,
@@ -461,6 +470,7 @@ impl ResponseReader {
         let json = content_type == Some(ContentType { form: Form::ConnectUnary, codec: Some(Codec::Json) });
         match connect::read_unary_response_head(self.codec, status, headers, &self.accepts) {
             Ok((head, trailers)) => {
+                let is_error = status != StatusCode::OK;
                 self.body = Body::Unary {
                     status,
                     json,
@@ -468,6 +478,7 @@ impl ResponseReader {
                     trailers,
                     chunks: Chunks::new(),
                     len: 0,
+                    limit: if is_error { self.max_end() } else { self.limits.max_message_bytes },
                 };
                 self.head = Some(head);
             }
@@ -491,9 +502,25 @@ impl ResponseReader {
             self.end = Some(End { result: Ok(()), trailers });
             return;
         }
-        let body = decompress(&payload, encoding, self.limits.max_message_bytes).unwrap_or_default();
+        let body = decompress(&payload, encoding, self.max_end()).unwrap_or_default();
         let result = Err(connect::read_unary_error(status, json, &body));
         self.end = Some(End { result, trailers });
+    }
+
+    /// More has come of a unary response than may.
+    fn overrun(&mut self) {
+        let Body::Unary { status, trailers, len, limit, .. } =
+            std::mem::replace(&mut self.body, Body::Ignored)
+        else {
+            return;
+        };
+        let error = if status == StatusCode::OK {
+            too_large(len, limit)
+        } else {
+            // Such as a page for people.
+            connect::read_unary_error(status, false, &[])
+        };
+        self.finish(End { result: Err(error), trailers });
     }
 
     /// The end is known, and what still comes in the body is of no more interest.

@@ -26,16 +26,17 @@ class Cancellation:
         response = client.say(request)
     ```
 
-    A call that is given up, and every later one of the block, raises `ConnectError` with `CANCELED`. Calls of
-    asynchronous clients are given up by cancelling their task.
+    A call that is given up, and every later one of the block, raises `ConnectError` with `CANCELED`. Blocks
+    may stand in each other. Calls of asynchronous clients are given up by cancelling their task.
     """
 
-    __slots__ = ("_calls", "_changing", "_is_cancelled", "_token")
+    __slots__ = ("_calls", "_changing", "_is_cancelled", "_outer", "_token")
 
     def __init__(self) -> None:
         self._calls: WeakSet[OutboundCall] = WeakSet()
         self._changing = threading.Lock()
         self._is_cancelled = False
+        self._outer: Cancellation | None = None
         self._token: Token[Cancellation | None] | None = None
 
     @property
@@ -52,6 +53,7 @@ class Cancellation:
             call.cancel()
 
     def __enter__(self) -> Self:
+        self._outer = _current.get()
         self._token = _current.set(self)
         return self
 
@@ -71,7 +73,8 @@ class Cancellation:
 
 
 def covered(call: OutboundCall) -> None:
-    """Have the call given up with the block that it is made in, if there is one."""
+    """Have the call given up with the blocks that it is made in."""
     cancellation = _current.get()
-    if cancellation is not None:
+    while cancellation is not None:
         cancellation._cover(call)
+        cancellation = cancellation._outer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from landbridge.client._streams_sync import Conversation, Direct
@@ -58,7 +59,7 @@ class Intercepted(Conversation):
         self._outgoing = queue.Queue(1)
         work = self._work_for_one if self._gets_one else self._work
         self._worker = threading.Thread(
-            target=work, args=(function,), name="landbridge-interceptors", daemon=True
+            target=copy_context().run, args=(work, function), name="landbridge-interceptors", daemon=True
         )
         self._worker.start()
 

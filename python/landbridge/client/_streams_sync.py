@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from landbridge._headers import Headers
@@ -48,7 +49,7 @@ class _Stream:
         return self._call.trailers()
 
     def cancel(self) -> None:
-        """Give the call up, unless it is over. Any thread may do so: whoever waits is told by
+        """Give the call up, unless all of it was taken. Any thread may do so: whoever waits is told by
         `ConnectError`.
         """
         self._call.cancel()
@@ -65,6 +66,10 @@ class _Stream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._call.close()
+
+    def __del__(self) -> None:
+        # The thread that works for it would keep the call alive.
+        self._call.cancel()
 
 
 class ServerStreamSync(_Stream, Generic[RES]):
@@ -127,7 +132,10 @@ class ClientStreamSync(_Stream, Generic[REQ, RES]):
         self._call.close_send()
 
     def receive(self) -> RES:
-        """The response; says first that no message follows. Raises `ConnectError` where the call fails."""
+        """The response; says first that no message follows.
+
+        Raises `ConnectError` where the call fails, and `EOFError` where the response was taken before.
+        """
         self._call.close_send()
         response: RES = self._call.only()
         return response
@@ -250,7 +258,10 @@ class Direct(Conversation):
             covered(call)
             if request is not None and kind is StreamType.BIDI_STREAM:
                 self._sender = threading.Thread(
-                    target=self._send_all, args=(call, request), name="landbridge-requests", daemon=True
+                    target=copy_context().run,
+                    args=(self._send_all, call, request),
+                    name="landbridge-requests",
+                    daemon=True,
                 )
                 self._sender.start()
             return call
@@ -280,6 +291,8 @@ class Direct(Conversation):
         finally:
             call.cancel()
             self._take(call)
+        if answer is None:
+            raise EOFError("the response was taken before")
         return self._operation.decode(answer, call)
 
     def send(self, message: Any) -> None:

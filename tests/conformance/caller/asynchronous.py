@@ -64,7 +64,8 @@ async def _client_stream(method: Any, case: Case, answer: Answer) -> None:
             stream.cancel()
         if case.cancel.after_close_send is not None:
             await stream.close_send()
-            asyncio.get_running_loop().call_later(case.cancel.after_close_send, stream.cancel)
+            await asyncio.sleep(case.cancel.after_close_send)
+            stream.cancel()
         answer.ended_with(await stream.receive())
 
 

@@ -62,7 +62,8 @@ def _client_stream(method: Any, case: Case, answer: Answer) -> None:
             stream.cancel()
         if case.cancel.after_close_send is not None:
             stream.close_send()
-            threading.Timer(case.cancel.after_close_send, stream.cancel).start()
+            time.sleep(case.cancel.after_close_send)
+            stream.cancel()
         answer.ended_with(stream.receive())
 
 

@@ -191,7 +191,7 @@ impl ClientCall {
         self.outbound.with_head(|head: &Head| custom_name(head.encoding)).flatten()
     }
 
-    /// Gives the call up. Does nothing where it is over.
+    /// Gives the call up. Does nothing where it is over and everything that came of it was taken, or it has failed.
     fn cancel(&self) {
         if self.generation == generation() {
             self.outbound.cancel();

@@ -236,10 +236,15 @@ impl Outbound {
         Ok(room)
     }
 
-    /// Gives the call up: it is over at once, and what came and was not taken is let go of.
+    /// Gives the call up: it is over at once, and what came and was not taken is let go of. So whoever cancels before
+    /// having taken everything is always told the same, however fast the server was.
     pub(super) fn cancel(&self) {
         let mut state = self.lock();
-        if state.cancelled || state.end.is_some() {
+        let is_over = match &state.end {
+            None => false,
+            Some(end) => end.result.is_err() || state.received.is_empty(),
+        };
+        if is_over {
             return;
         }
         state.cancelled = true;

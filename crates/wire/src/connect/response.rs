@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::error_json::{read_error, write_error};
 use super::request::{STREAM_ACCEPT_ENCODING, STREAM_ENCODING};
-use crate::compression::Accepted;
+use crate::compression::{Accepted, Compression};
 use crate::message::{Chunks, Message};
 use crate::metadata::keep_metadata;
 use crate::outbound::response_encoding;
@@ -32,7 +32,7 @@ pub(crate) fn unary_success(
     }
     headers.insert(CONTENT_LENGTH, message.payload.len().into());
     out.head = Some(response);
-    out.body.extend(message.payload.chunks());
+    out.body.extend(message.payload.into_chunks());
     out.finish = Some(Finish::Body);
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn unary_failure(
     let body = write_error(error);
     let mut response = unary_response(status, metadata, trailers);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, ContentType::header(Form::ConnectUnary, Codec::Json));
     headers.insert(CONTENT_LENGTH, body.len().into());
     out.head = Some(response);
     out.body = Chunks::new();
@@ -104,7 +104,11 @@ pub(crate) fn read_unary_head(
     if status == StatusCode::OK {
         check_content_type(Form::ConnectUnary, codec, &headers)?;
     }
-    let encoding = response_encoding(headers.get(CONTENT_ENCODING), accepts)?;
+    let encoding = match response_encoding(headers.get(CONTENT_ENCODING), accepts) {
+        // What cannot be read of an error, its HTTP status makes up for.
+        Err(_) if status != StatusCode::OK => Compression::Identity,
+        encoding => encoding?,
+    };
     let accepts = headers
         .contains_key(http::header::ACCEPT_ENCODING)
         .then(|| Accepted::from_headers(&headers, &http::header::ACCEPT_ENCODING));
@@ -157,7 +161,6 @@ pub(crate) fn read_stream_head(
 }
 
 fn check_content_type(form: Form, codec: Codec, headers: &HeaderMap) -> Result<(), RpcError> {
-    let expected = ContentType::header(form, codec);
     let value = headers.get(CONTENT_TYPE);
     let code = match value.and_then(ContentType::parse) {
         Some(got) if got.form == form && got.codec == Some(codec) => return Ok(()),
@@ -165,5 +168,6 @@ fn check_content_type(form: Form, codec: Codec, headers: &HeaderMap) -> Result<(
         Some(got) if got.form == form && got.codec.is_some() => Code::Internal,
         _ => Code::Unknown,
     };
+    let expected = ContentType::header(form, codec);
     Err(RpcError::new(code, format!("the response's content-type is {value:?}; {expected:?} is expected")))
 }
