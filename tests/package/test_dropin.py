@@ -236,8 +236,8 @@ def test_a_calling_program_sees_the_same_with_other_imports(
     moved.write_text(CALLER.read_text().replace("connectrpc", "landbridge"))
     before = seen(CALLER, str(STUBS), there["application"])
     assert set(before) > {"say", "metadata", "count", "sum", "fail 5", "watched", "say sync", "fail sync"}
-    for side in (there, here):
-        assert seen(moved, str(OWN_STUBS), side["application"]) == before
+    for address in (there["application"], here["application"]):
+        assert seen(moved, str(OWN_STUBS), address) == before
 
 
 def test_only_the_name_of_the_package_is_changed() -> None:
