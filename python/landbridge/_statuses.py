@@ -51,6 +51,11 @@ class Statuses:
                 self._told.setdefault(service, ServingStatus.SERVING)
         self._tell()
 
+    def resume(self) -> None:
+        """Say that a server is there again."""
+        self.draining = False
+        self._tell()
+
     def drain(self) -> None:
         """Say that no service is serving from now on."""
         self.draining = True

@@ -51,7 +51,8 @@ class _Health:
         return self._statuses.of(service)
 
     def drain(self) -> None:
-        """Say that no service is serving from now on, whatever is said later. Ends every `Watch`.
+        """Say that no service is serving, whatever is said later, until another server starts. Ends every
+        `Watch`.
 
         A `landbridge.serving.Server` calls this when it begins to stop. Under other servers, call it
         yourself.
@@ -64,6 +65,7 @@ class _Health:
         return f"/{_SERVICE}"
 
     def _joined(self, applications: Sequence[Any]) -> None:
+        self._statuses.resume()
         self._statuses.add(name for application in applications for name in application._service_names)
 
     def _leaving(self) -> None:

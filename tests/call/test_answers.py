@@ -1,13 +1,18 @@
 """What is printed, and the exit status."""
 
+import json
 import os
 import pty
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.json_format import ParseDict
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
 from talk.v1 import talk_pb2
 
 from tests.call.program import SECONDS, TALK, Program, method
@@ -27,6 +32,40 @@ def test_an_error_has_its_code_message_and_details(program: Program, bridge: Bri
 def test_details_of_unknown_types_are_shown_in_base64(landbridge: Program, python_server: int) -> None:
     done = landbridge.call(method(python_server, "Fail"), "-d", '{"code": 5, "message": ""}')
     assert (done.status, done.err) == (69, "not_found: \n  talk.v1.Reason: base64 CgtiZWNhdXNlIG9mIA==\n")
+
+
+def test_the_usual_details_need_no_schema(landbridge: Program, talk_descriptors: Path) -> None:
+    quota = {"subject": "a", "quotaDimensions": {"zone": "b"}, "quotaValue": "3", "futureQuotaValue": "4"}
+    field = {"field": "a.b", "reason": "C", "localizedMessage": {"locale": "en", "message": "no"}}
+    sent: dict[str, dict[str, Any]] = {
+        "ErrorInfo": {"reason": "A", "domain": "b.example", "metadata": {"c": "d"}},
+        "RetryInfo": {"retryDelay": "1.500s"},
+        "DebugInfo": {"stackEntries": ["a", "b"], "detail": "c"},
+        "QuotaFailure": {"violations": [quota]},
+        "PreconditionFailure": {"violations": [{"type": "a", "subject": "b", "description": "c"}]},
+        "BadRequest": {"fieldViolations": [field]},
+        "RequestInfo": {"requestId": "a", "servingData": "b"},
+        "ResourceInfo": {"resourceType": "a", "resourceName": "b", "owner": "c", "description": "d"},
+        "Help": {"links": [{"description": "a", "url": "https://b.example"}]},
+        "LocalizedMessage": {"locale": "en", "message": "a"},
+    }
+    status = status_pb2.Status(code=3, message="all wrong")
+    for name, content in sent.items():
+        status.details.add().Pack(ParseDict(content, getattr(error_details_pb2, name)()))
+
+    def fail(_messages: list[bytes], context: grpc.ServicerContext) -> list[bytes]:
+        context.abort_with_status(rpc_status.to_status(status))
+        raise AssertionError("abort raises")
+
+    with raw_backend(fail) as backend:
+        schema = ("--schema", talk_descriptors, "--protocol", "grpc")
+        done = landbridge.call(method(backend.port, "Say"), *schema)
+    said, *details = done.err.splitlines()
+    assert (done.status, said) == (67, "invalid_argument: all wrong")
+    shown = dict(line.strip().split(": ", 1) for line in details)
+    assert {name: json.loads(content) for name, content in shown.items()} == {
+        f"google.rpc.{name}": content for name, content in sent.items()
+    }
 
 
 def test_every_code_has_a_status_of_its_own(landbridge: Program, bridge: Bridge) -> None:
@@ -66,7 +105,8 @@ def test_a_deadline_holds_for_reflection_too(landbridge: Program) -> None:
 
 def test_people_get_documents_indented(landbridge: Program, talk_server: int) -> None:
     ours, terminal = pty.openpty()
-    command = [landbridge.path, "call", method(talk_server, "Say"), "-p", "grpc", "-d", '{"sentence": "a"}']
+    url = method(talk_server, "Say")
+    command = [str(landbridge.path), "call", url, "-p", "grpc", "-d", '{"sentence": "a"}']
     with os.fdopen(ours, "rb") as shown:
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=terminal, timeout=SECONDS, check=True)
         lines = [shown.readline() for _ in range(4)]

@@ -1,15 +1,21 @@
-"""The pages about the bridge and about calls name all that these have."""
+"""The pages about the bridge, about calls and about deployment name all that there is."""
 
 import re
 import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
 
 import httpx
+from landbridge.serving import Limits
 
 from tests.running.bridge import Bridge, bridge_command, running_bridge
 from tests.running.envoy_file import Upstream, envoy_file
 from tests.running.paths import RELEASE_BINARY, ROOT
 
 PAGE = (ROOT / "docs" / "bridge.md").read_text()
+
+DEPLOYMENT = (ROOT / "docs" / "deployment.md").read_text()
 
 EVERY_FIELD = ROOT / "crates" / "bridge" / "tests" / "data" / "full.yaml"
 """A file with every field that the bridge supports, kept so by a test of its own."""
@@ -72,3 +78,18 @@ def _is_named(statistic: str) -> bool:
     cuts = [index for index, letter in enumerate(statistic) if letter == "_"]
     endings = [f"`{statistic[cut:]}`" for cut in cuts]
     return f"`{statistic}`" in PAGE or f".{statistic}`" in PAGE or any(ending in PAGE for ending in endings)
+
+
+def test_every_flag_of_serve_is_named() -> None:
+    command = [Path(sys.executable).parent / "landbridge", "serve", "--help"]
+    help_page = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    flags = set(re.findall(r"--[a-z][a-z-]+", help_page)) - {"--help"}
+    assert {"--port", "--workers"} <= flags
+    assert [flag for flag in sorted(flags) if f"`{flag}" not in DEPLOYMENT] == []
+
+
+def test_every_limit_of_a_server_is_named_with_its_default() -> None:
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (\w+) \|", DEPLOYMENT, re.MULTILINE))
+    assert rows == {
+        field.name: "none" if field.default is None else f"{field.default:.0f}" for field in fields(Limits)
+    }

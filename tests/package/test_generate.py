@@ -149,7 +149,7 @@ async def call(client: kinds_connect.KindServiceClient) -> None:
         part.deeper.SetInParent()
     async with client.trade() as trading:
         await trading.send(Kinds(text=str(moment)))
-        level: legacy_pb2.Legacy.Level = (await trading.receive()).level
+        level: legacy_pb2.Legacy.Level.ValueType = (await trading.receive()).level
         print(level + 1)
 
 
@@ -204,7 +204,7 @@ def test_types_hold_what_is_right_and_refuse_what_is_wrong(everything: Path) -> 
 
 def test_what_is_generated_passes_pyright_in_strict_mode(everything: Path) -> None:
     settings = {
-        "include": [*modules_in(everything, "_connect.py"), *modules_in(everything, ".pyi")],
+        "include": [*modules_in(everything, "_connect.py"), *modules_in(everything, "_pb2.py"), "**/*.pyi"],
         "extraPaths": [str(ROOT / "python")],
         "pythonVersion": "3.11",
         "typeCheckingMode": "strict",
@@ -321,6 +321,8 @@ def test_a_project_with_landbridge_alone_generates_serves_and_is_typed(tmp_path:
     (project / "app.py").write_text(SERVES_NOTES)
     assert run("app.py") == '{"text":"kept: a"}\n'
     mypy(project, "app.py")
+    (project / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+    assert "0 errors, 0 warnings" in checked(project, BIN / "pyright", "--pythonpath", sys.executable)
 
 
 SERVES_NOTES = """\

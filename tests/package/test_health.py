@@ -103,6 +103,14 @@ def test_a_server_that_stops_is_not_serving_and_waits_for_no_watch(
     assert health.status("") is ServingStatus.NOT_SERVING
 
 
+def test_health_that_another_server_takes_over_is_serving_again() -> None:
+    health = HealthService()
+    for _ in range(2):
+        with ServerSync(health, port=0):
+            assert health.status("grpc.health.v1.Health") is ServingStatus.SERVING
+        assert health.status("grpc.health.v1.Health") is ServingStatus.NOT_SERVING
+
+
 def test_what_is_no_status_is_refused() -> None:
     with pytest.raises(ValueError, match="7"):
         HealthService().set("", 7)  # type: ignore[arg-type]

@@ -47,22 +47,55 @@ pub(crate) async fn make(order: &Order, call: &CallOrder, screen: Screen) -> Res
         None if call.stream => Kind::Bidi,
         None => Kind::Unary,
     };
-    let idempotent = described.as_ref().is_some_and(landbridge_schema::Method::no_side_effects);
-    if call.get && described.is_some() && !(idempotent && kind == Kind::Unary) {
-        let reason = "only unary methods that declare `idempotency_level = NO_SIDE_EFFECTS` have it";
-        return Err(Failure::Given(format!("{} cannot be called by GET: {reason}", call.method)));
-    }
-
-    let speaks_grpc = matches!(&known.answered_on, Some(answered) if answered.protocol == Protocol::Grpc);
+    let spec = spec(order, call, described.as_ref(), codec, kind)?;
+    let answered_in_grpc =
+        matches!(&known.answered_on, Some(answered) if answered.protocol == Protocol::Grpc);
     let http = version(order, kind, known.answered_on.as_ref().map(|answered| answered.http));
     let channel = match known.answered_on {
         Some(answered) if answered.http == http => answered.channel,
         _ => dialer.channel(http),
     };
+    let (input, output) = described.map(|method| (method.input().clone(), method.output().clone())).unzip();
+    let incoming = input::start(&call.data, Encoder { input, codec, kind })?;
+    let talk = Talk::new(incoming, Decoder { output, codec, options: json_options(call) }, screen);
+    let end = tokio::select! {
+        biased;
+        // Dropping the call cancels it at the server.
+        failure = talk.failed() => return Err(failure),
+        end = carry(&channel, &spec, &talk) => end,
+    };
+    talk.printed().await?;
+    screen.trailers(&end.trailers);
+    end.result.map_err(|error| {
+        let failure = Failure::rpc(&error, schema.as_ref());
+        if answered_in_grpc && !talk.is_answered() && order.protocol != Protocol::Grpc {
+            failure.with_hint(
+                "the server's reflection answers in gRPC: --protocol grpc may be all that it speaks",
+            )
+        } else {
+            failure
+        }
+    })
+}
+
+/// # Errors
+/// What the method, or the server's address, does not allow.
+fn spec(
+    order: &Order,
+    call: &CallOrder,
+    described: Option<&landbridge_schema::Method>,
+    codec: Codec,
+    kind: Kind,
+) -> Result<Spec, Failure> {
+    let idempotent = described.is_some_and(landbridge_schema::Method::no_side_effects);
+    if call.get && described.is_some() && !(idempotent && kind == Kind::Unary) {
+        let reason = "only unary methods that declare `idempotency_level = NO_SIDE_EFFECTS` have it";
+        return Err(Failure::Given(format!("{} cannot be called by GET: {reason}", call.method)));
+    }
     let prefix = &order.server.address.target.prefix;
     let path = call.method.path(prefix);
     let path = path.ok_or_else(|| Failure::Given(format!("{prefix:?} cannot stand in a path")))?;
-    let spec = Spec {
+    Ok(Spec {
         method: Arc::new(Method { path, kind, idempotent, policy: Policy::default() }),
         style: Arc::new(Style {
             protocol: order.protocol,
@@ -77,38 +110,16 @@ pub(crate) async fn make(order: &Order, call: &CallOrder, screen: Screen) -> Res
         timeout: call.timeout,
         get: call.get,
         wait_for_ready: false,
-    };
-    let input = described.as_ref().map(|method| method.input().clone());
-    let incoming = input::start(&call.data, Encoder { input, codec, kind })?;
-    let decoder = Decoder {
-        output: described.as_ref().map(|method| method.output().clone()),
-        codec,
-        options: JsonOptions {
-            unknown_fields: UnknownFields::Ignore,
-            max_bytes: call.max_message_bytes.saturating_mul(JSON_GROWTH),
-            write_defaults: call.write_defaults,
-            ..JsonOptions::default()
-        },
-    };
-    let talk = Talk::new(incoming, decoder, screen);
-    let end = tokio::select! {
-        biased;
-        // Dropping the call cancels it at the server.
-        failure = talk.failed() => return Err(failure),
-        end = carry(&channel, &spec, &talk) => end,
-    };
-    talk.printed().await?;
-    screen.trailers(&end.trailers);
-    end.result.map_err(|error| {
-        let failure = Failure::rpc(&error, schema.as_ref());
-        if speaks_grpc && !talk.is_answered() && order.protocol != Protocol::Grpc {
-            failure.with_hint(
-                "the server's reflection answers in gRPC: --protocol grpc may be all that it speaks",
-            )
-        } else {
-            failure
-        }
     })
+}
+
+fn json_options(call: &CallOrder) -> JsonOptions {
+    JsonOptions {
+        unknown_fields: UnknownFields::Ignore,
+        max_bytes: call.max_message_bytes.saturating_mul(JSON_GROWTH),
+        write_defaults: call.write_defaults,
+        ..JsonOptions::default()
+    }
 }
 
 fn find(schema: &Schema, name: &MethodName) -> Result<landbridge_schema::Method, Failure> {

@@ -56,7 +56,8 @@ impl Failure {
 }
 
 fn shown(detail: &Detail, schema: Option<&Schema>) -> String {
-    let message = schema.and_then(|schema| schema.message(detail.type_name()));
+    let usual = || Schema::of_error_details().message(detail.type_name());
+    let message = schema.and_then(|schema| schema.message(detail.type_name())).or_else(usual);
     let json =
         message.and_then(|message| message.binary_to_json(&detail.value, &JsonOptions::default()).ok());
     match json {

@@ -1,6 +1,6 @@
 //! The names that a stub has from elsewhere, and how it comes by them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::source::Source;
@@ -12,7 +12,7 @@ pub(crate) struct Imports {
     /// What the stub defines itself.
     own: HashSet<String>,
     asked: RefCell<BTreeMap<(&'static str, &'static str), Use>>,
-    builtins: RefCell<bool>,
+    builtins: Cell<bool>,
 }
 
 /// Whether a name is needed when the stub runs, or only by type checkers.
@@ -48,7 +48,7 @@ impl Imports {
         if !self.own.contains(name) {
             return name.to_owned();
         }
-        self.builtins.replace(true);
+        self.builtins.set(true);
         format!("_builtins.{name}")
     }
 
@@ -65,7 +65,7 @@ impl Imports {
 
     /// The standard library's, needed for running.
     pub(crate) fn standard(&self, out: &mut Source) {
-        if *self.builtins.borrow() {
+        if self.builtins.get() {
             out.line("import builtins as _builtins");
         }
         self.lines(Use::Running, is_standard, out);

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `schema` | the services and methods, by path |
 //! | `link` | descriptor files → one linked pool, missing imports named |
-//! | `bundled` | the well-known types, for servers and sets that leave them out |
+//! | `bundled` | the well-known types, for servers and sets that leave them out; those of error details |
 //! | `describe` | what a symbol stands for, in the language of `.proto` files |
 //! | `json` | the proto3 JSON mapping, streamed both ways without a message tree |
 //! | `wire` | reading and writing protobuf's binary form |

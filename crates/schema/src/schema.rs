@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use buffa_descriptor::generated::descriptor::FileDescriptorProto;
 use buffa_descriptor::generated::descriptor::method_options::IdempotencyLevel;
 use buffa_descriptor::{DescriptorPool, MessageDescriptor, MessageIndex, MethodDescriptor};
 use bytes::Bytes;
 
+use crate::bundled;
 use crate::describe;
 use crate::json::{self, JsonError, JsonOptions};
 use crate::link::{self, SchemaError};
@@ -46,6 +47,17 @@ impl Schema {
             files.extend(link::read_descriptor_set(set)?);
         }
         Self::from_files(files)
+    }
+
+    /// The usual types of error details, `google.rpc.BadRequest` and so on: no services.
+    #[must_use]
+    pub fn of_error_details() -> Self {
+        static DETAILS: LazyLock<Schema> = LazyLock::new(|| {
+            // A test holds that it links.
+            Schema::from_files(vec![bundled::error_details()])
+                .unwrap_or_else(|_| Schema::from_pool(DescriptorPool::default()))
+        });
+        DETAILS.clone()
     }
 
     pub(crate) fn from_files(files: Vec<FileDescriptorProto>) -> Result<Self, SchemaError> {

@@ -47,6 +47,18 @@ fn the_methods_of_a_service_come_in_the_order_of_their_declaration() {
 }
 
 #[test]
+fn the_usual_types_of_error_details_are_at_hand() {
+    let details = Schema::of_error_details();
+    let json =
+        r#"{"fieldViolations":[{"field":"a.b","description":"c","localizedMessage":{"locale":"en"}}]}"#;
+    let bad_request = details.message("google.rpc.BadRequest").unwrap();
+    assert_eq!(to_json(&bad_request, &to_binary(&bad_request, json).unwrap()).unwrap(), json);
+    for name in ["ErrorInfo", "RetryInfo", "DebugInfo", "QuotaFailure", "PreconditionFailure"] {
+        assert!(details.message(&format!("google.rpc.{name}")).is_some(), "{name}");
+    }
+}
+
+#[test]
 fn symbols_are_described_in_the_language_of_proto_files() {
     let shop = schema(&["shop.proto"]);
     let find = "rpc Find(shop.v1.FindRequest) returns (shop.v1.Order) \

@@ -1,6 +1,6 @@
 //! One message, as bytes that are never joined or copied unless asked.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use crate::envelope::{PREFIX, Prefix};
@@ -74,6 +74,20 @@ impl Payload {
             .filter(|chunk| !chunk.is_empty())
     }
 
+    /// The pieces in order, without a copy; none is empty.
+    pub(crate) fn into_chunks(self) -> Chunks {
+        let mut chunks = self.chunks;
+        if self.prefixed
+            && let Some(first) = chunks.first_mut()
+        {
+            first.advance(PREFIX);
+            if first.is_empty() {
+                chunks.remove(0);
+            }
+        }
+        chunks
+    }
+
     /// All bytes in one piece; copies only if they are in several.
     pub fn to_bytes(&self) -> Bytes {
         let mut chunks = self.chunks();
@@ -92,15 +106,17 @@ impl Payload {
         if self.prefixed && self.chunks.first().is_some_and(|first| first.starts_with(&prefix)) {
             return self.chunks;
         }
+        let len = self.len;
+        let chunks = self.into_chunks();
         let mut enveloped = Chunks::new();
-        if self.len <= COPY_BESIDE_PREFIX {
-            let mut all = BytesMut::with_capacity(PREFIX + self.len);
-            all.put_slice(&prefix);
-            self.chunks().for_each(|chunk| all.put(chunk));
-            enveloped.push(all.freeze());
+        if len <= COPY_BESIDE_PREFIX {
+            let mut all = Vec::with_capacity(PREFIX + len);
+            all.extend_from_slice(&prefix);
+            chunks.iter().for_each(|chunk| all.extend_from_slice(chunk));
+            enveloped.push(all.into());
         } else {
             enveloped.push(Bytes::copy_from_slice(&prefix));
-            enveloped.extend(self.chunks());
+            enveloped.extend(chunks);
         }
         enveloped
     }

@@ -21,11 +21,22 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 /// Removes every header that belongs to HTTP or to a protocol, whichever the message spoke: what is left is the
 /// user's metadata. So nobody can smuggle one protocol's control headers through another.
 pub(crate) fn keep_metadata(headers: &mut HeaderMap) {
-    let reserved: SmallVec<[HeaderName; 8]> =
-        headers.keys().filter(|name| is_reserved(name.as_str())).cloned().collect();
-    for name in &reserved {
-        headers.remove(name);
+    if !headers.keys().any(|name| is_reserved(name.as_str())) {
+        return;
     }
+    // Few of a head's headers are the user's: to put those back costs less than to take the others out one by one.
+    let mut kept: SmallVec<[(Option<HeaderName>, HeaderValue); 4]> = SmallVec::new();
+    let mut keep = true;
+    for (name, value) in headers.drain() {
+        // Only the first of several values under one name comes with it.
+        if let Some(name) = &name {
+            keep = !is_reserved(name.as_str());
+        }
+        if keep {
+            kept.push((name, value));
+        }
+    }
+    headers.extend(kept);
 }
 
 /// Whether a header, named in lower case, belongs to HTTP or to one of the protocols.
@@ -75,12 +86,26 @@ pub(crate) fn only<'h>(
     headers: &'h HeaderMap,
     name: &HeaderName,
 ) -> Result<Option<&'h HeaderValue>, RpcError> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next();
-    if values.next().is_some() {
-        return Err(invalid(format!("the header {name} is there more than once")));
+    let mut only = None;
+    for value in headers.get_all(name) {
+        once(&mut only, name, value)?;
     }
-    Ok(value)
+    Ok(only)
+}
+
+/// The same for those who come upon the lines one by one.
+///
+/// # Errors
+/// As [`only`].
+pub(crate) fn once<'h>(
+    place: &mut Option<&'h HeaderValue>,
+    name: &HeaderName,
+    value: &'h HeaderValue,
+) -> Result<(), RpcError> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(invalid(format!("the header {name} is there more than once"))),
+    }
 }
 
 /// Brings a request's metadata into the form that every server reads. Some servers take down the whole connection for a

@@ -196,7 +196,7 @@ impl RequestWriter {
         }
         headers.insert(CONTENT_LENGTH, message.payload.len().into());
         out.head = Some(head);
-        out.body.extend(message.payload.chunks());
+        out.body.extend(message.payload.into_chunks());
     }
 }
 

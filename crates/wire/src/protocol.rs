@@ -84,19 +84,28 @@ impl ContentType {
 
     /// The content-type's header value.
     pub(crate) fn header(form: Form, codec: Codec) -> HeaderValue {
-        HeaderValue::from_static(match (form, codec) {
-            (form, Codec::Custom(name)) => return custom_header(form, name),
-            (Form::ConnectUnary, Codec::Proto) => "application/proto",
-            (Form::ConnectUnary, Codec::Json) => "application/json",
-            (Form::ConnectStream, Codec::Proto) => "application/connect+proto",
-            (Form::ConnectStream, Codec::Json) => "application/connect+json",
-            (Form::Grpc, Codec::Proto) => "application/grpc+proto",
-            (Form::Grpc, Codec::Json) => "application/grpc+json",
-            (Form::GrpcWeb, Codec::Proto) => "application/grpc-web+proto",
-            (Form::GrpcWeb, Codec::Json) => "application/grpc-web+json",
-            (Form::GrpcWebText, Codec::Proto) => "application/grpc-web-text+proto",
-            (Form::GrpcWebText, Codec::Json) => "application/grpc-web-text+json",
-        })
+        // Each checked when this is compiled: it runs several times a call.
+        match (form, codec) {
+            (form, Codec::Custom(name)) => custom_header(form, name),
+            (Form::ConnectUnary, Codec::Proto) => const { HeaderValue::from_static("application/proto") },
+            (Form::ConnectUnary, Codec::Json) => const { HeaderValue::from_static("application/json") },
+            (Form::ConnectStream, Codec::Proto) => {
+                const { HeaderValue::from_static("application/connect+proto") }
+            }
+            (Form::ConnectStream, Codec::Json) => {
+                const { HeaderValue::from_static("application/connect+json") }
+            }
+            (Form::Grpc, Codec::Proto) => const { HeaderValue::from_static("application/grpc+proto") },
+            (Form::Grpc, Codec::Json) => const { HeaderValue::from_static("application/grpc+json") },
+            (Form::GrpcWeb, Codec::Proto) => const { HeaderValue::from_static("application/grpc-web+proto") },
+            (Form::GrpcWeb, Codec::Json) => const { HeaderValue::from_static("application/grpc-web+json") },
+            (Form::GrpcWebText, Codec::Proto) => {
+                const { HeaderValue::from_static("application/grpc-web-text+proto") }
+            }
+            (Form::GrpcWebText, Codec::Json) => {
+                const { HeaderValue::from_static("application/grpc-web-text+json") }
+            }
+        }
     }
 
     fn new(form: Form, codec: Codec) -> Self {

@@ -61,6 +61,7 @@ class Configuration:
         "address",
         "close",
         "interceptors",
+        "is_closed",
         "protocol",
         "timeout_ms",
         "wait_for_ready",
@@ -87,6 +88,7 @@ class Configuration:
         self.protocol = protocol
         self.timeout_ms = None if timeout_ms is None else milliseconds(timeout_ms)
         self.interceptors = list(interceptors)
+        _import_what_calls_need(intercepted=bool(self.interceptors))
         self._codec = codec
         accepted = [DEFAULT_SEND_COMPRESSION] if accept_compression is None else list(accept_compression)
         self._accept = [compression.name() for compression in accepted]
@@ -99,7 +101,9 @@ class Configuration:
         self._operations: dict[int, Operation] = {}
         self.wait_for_ready = False
         self._starter: Callable[[MethodInfo[Any, Any]], Starter]
-        self.close: Callable[[], None] = _nothing
+        self.is_closed = False
+        """Of a client over somebody else's HTTP client, which is its owner's to close."""
+        self.close: Callable[[], None] = self._be_closed
         if http_client is not None:
             if transport is not None:
                 raise ValueError("a client has either a transport or an http_client")
@@ -118,6 +122,9 @@ class Configuration:
             kind=KINDS[method.stream_type],
             idempotent=method.idempotency_level is not IdempotencyLevel.UNKNOWN,
         )
+
+    def _be_closed(self) -> None:
+        self.is_closed = True
 
     def style(self) -> dict[str, Any]:
         """The same for the core."""
@@ -163,8 +170,17 @@ class Configuration:
         return timeout
 
 
-def _nothing() -> None:
-    """A foreign client is its owner's to close."""
+def _import_what_calls_need(*, intercepted: bool) -> None:
+    """Leave no import to the calls.
+
+    A process that forks in the middle of one leaves the module's lock taken in the child, for ever.
+    """
+    from landbridge import codec, compat  # noqa: F401, PLC0415
+    from landbridge.client import _loops, _operation  # noqa: F401, PLC0415
+
+    if intercepted:
+        from landbridge._operations import chain  # noqa: F401, PLC0415
+        from landbridge.client import _context, _intercepted, _intercepted_sync  # noqa: F401, PLC0415
 
 
 def _codec_of(method: MethodInfo[Any, Any]) -> Codec[Any, Any]:

@@ -10,6 +10,7 @@ from landbridge._core import PENDING, ClientExchange
 from landbridge.client._configuration import KINDS
 from landbridge.client._in_memory import InMemory, InMemorySync
 from landbridge.errors import ConnectError
+from landbridge.method import StreamType
 from landbridge.protocol import ProtocolType
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ def starter(http_client: Any, configuration: Configuration) -> Callable[[MethodI
         raise TypeError("an InMemorySync application is called by a blocking client; give InMemory")
     else:
         carrier = _over_httpx(http_client, configuration)
-    style = configuration.style()
-    return lambda method: _Starter(carrier, style, method)
+    return lambda method: _Starter(carrier, configuration, method)
 
 
 def _over_httpx(http_client: Any, configuration: Configuration) -> Any:
@@ -106,11 +106,12 @@ def _failure(code: str, error: Exception) -> CarrierError:
 class _Starter:
     """Starts calls of one method."""
 
-    def __init__(self, carrier: Any, style: dict[str, Any], method: MethodInfo[Any, Any]) -> None:
+    def __init__(self, carrier: Any, configuration: Configuration, method: MethodInfo[Any, Any]) -> None:
         self._carrier = carrier
-        self._style = style
+        self._configuration = configuration
+        self._style = configuration.style()
         self._path = f"/{method.service_name}/{method.name}"
-        self._kind = KINDS[method.stream_type]
+        self._kind = method.stream_type
 
     def start(
         self,
@@ -123,10 +124,17 @@ class _Starter:
         wait_for_ready: bool,  # noqa: ARG002
         /,
     ) -> _Call:
+        if self._configuration.is_closed:
+            raise RuntimeError("the client is closed")
         exchange = ClientExchange(
-            self._style, path=self._path, kind=self._kind, headers=headers, timeout_ms=timeout_ms, get=get
+            self._style,
+            path=self._path,
+            kind=KINDS[self._kind],
+            headers=headers,
+            timeout_ms=timeout_ms,
+            get=get,
         )
-        call = _Call(exchange, None if timeout_ms is None else timeout_ms / 1000)
+        call = _Call(exchange, None if timeout_ms is None else timeout_ms / 1000, self._kind)
         if message is not None:
             exchange.send(message)
             exchange.close_send()
@@ -140,9 +148,11 @@ class _Starter:
 class _Call:
     """One call, as `AsyncOutbound` has it."""
 
-    def __init__(self, exchange: ClientExchange, timeout: float | None) -> None:
+    def __init__(self, exchange: ClientExchange, timeout: float | None, kind: StreamType) -> None:
         self._exchange = exchange
         self._timeout = timeout
+        # A single response is taken when the call is over.
+        self._waits_for_reader = kind in {StreamType.SERVER_STREAM, StreamType.BIDI_STREAM}
         self._received: deque[Any] = deque()
         self._end: BaseException | None = None
         self._ended = False
@@ -205,7 +215,7 @@ class _Call:
         """Take content of the response; waits while the caller has enough."""
         self._exchange.push(data)
         self._look()
-        while self._received and not self._ended:
+        while self._waits_for_reader and self._received and not self._ended:
             self._taken.clear()
             await self._taken.wait()
 

@@ -52,8 +52,7 @@ def starter(http_client: Any, configuration: Configuration) -> Callable[[MethodI
         raise TypeError("an InMemory application is called by an asynchronous client; give InMemorySync")
     else:
         carrier = _over_httpx(http_client, configuration)
-    style = configuration.style()
-    return lambda method: _Starter(carrier, style, method)
+    return lambda method: _Starter(carrier, configuration, method)
 
 
 def _over_httpx(http_client: Any, configuration: Configuration) -> Any:
@@ -102,9 +101,10 @@ class CarrierError(Exception):
 class _Starter:
     """Starts calls of one method."""
 
-    def __init__(self, carrier: Any, style: dict[str, Any], method: MethodInfo[Any, Any]) -> None:
+    def __init__(self, carrier: Any, configuration: Configuration, method: MethodInfo[Any, Any]) -> None:
         self._carrier = carrier
-        self._style = style
+        self._configuration = configuration
+        self._style = configuration.style()
         self._path = f"/{method.service_name}/{method.name}"
         self._kind = method.stream_type
 
@@ -119,6 +119,8 @@ class _Starter:
         wait_for_ready: bool,  # noqa: ARG002
         /,
     ) -> _Call:
+        if self._configuration.is_closed:
+            raise RuntimeError("the client is closed")
         exchange = ClientExchange(
             self._style,
             path=self._path,
@@ -127,7 +129,8 @@ class _Starter:
             timeout_ms=timeout_ms,
             get=get,
         )
-        call = _Call(exchange, self._carrier, None if timeout_ms is None else timeout_ms / 1000)
+        timeout = None if timeout_ms is None else timeout_ms / 1000
+        call = _Call(exchange, self._carrier, timeout, self._kind)
         if message is not None:
             exchange.send(message)
             exchange.close_send()
@@ -141,7 +144,9 @@ class _Starter:
 class _Call:
     """One call, as `SyncOutbound` has it."""
 
-    def __init__(self, exchange: ClientExchange, carrier: Any, timeout: float | None) -> None:
+    def __init__(
+        self, exchange: ClientExchange, carrier: Any, timeout: float | None, kind: StreamType
+    ) -> None:
         self._exchange = exchange
         self._carrier = carrier
         self._timeout = timeout
@@ -151,6 +156,8 @@ class _Call:
         self._ended = False
         self._cancelled = False
         self._begun = False
+        # A single response is taken when the call is over.
+        self._waits_for_reader = kind in {StreamType.SERVER_STREAM, StreamType.BIDI_STREAM}
         self.half_closed = False
         self._waiting_bytes = 0
         self._changed = threading.Condition()
@@ -208,7 +215,7 @@ class _Call:
         with self._changed:
             self._exchange.push(data)
             self._look()
-            while self._received and self._begun and not self._ended and not self._cancelled:
+            while self._waits_for_reader and self._received and not self._ended and not self._cancelled:
                 self._changed.wait()
             if self._cancelled:
                 raise _GivenUpError

@@ -65,6 +65,10 @@ class _Stream:
     ) -> None:
         await self._call.aclose()
 
+    def __del__(self) -> None:
+        # What works for it would keep the call alive.
+        self._call.cancel()
+
 
 class ServerStream(_Stream, Generic[RES]):
     """The responses of a call: an asynchronous iterator, which `async with` ends early."""
@@ -126,7 +130,10 @@ class ClientStream(_Stream, Generic[REQ, RES]):
         await self._call.close_send()
 
     async def receive(self) -> RES:
-        """The response; says first that no message follows. Raises `ConnectError` where the call fails."""
+        """The response; says first that no message follows.
+
+        Raises `ConnectError` where the call fails, and `EOFError` where the response was taken before.
+        """
         await self._call.close_send()
         response: RES = await self._call.only()
         return response
@@ -257,6 +264,7 @@ class _Direct(Conversation):
             data = call.receive() if self._sender is None else await self._watched(call)
         if data is None:
             self._take(call)
+            self._stop_sender()
             raise EOFError("the stream has ended")
         return self._operation.decode(data, call)
 
@@ -267,7 +275,18 @@ class _Direct(Conversation):
         except BaseException:
             self._take(call)
             await self._raise_senders()
+            self._stop_sender()
             raise
+
+    def _stop_sender(self) -> None:
+        """Nobody takes what the iterator of requests has yet to give. From any thread."""
+        sender = self._sender
+        if sender is not None and not sender.done():
+            from contextlib import suppress  # noqa: PLC0415
+
+            # A loop that is closed has done away with its tasks.
+            with suppress(RuntimeError):
+                sender.get_loop().call_soon_threadsafe(sender.cancel)
 
     async def _raise_senders(self) -> None:
         """Raise what the iterator of requests has raised, if it has."""
@@ -284,7 +303,10 @@ class _Direct(Conversation):
                 await waiter
             self._take(call)
             await self._raise_senders()
-            return self._operation.decode(call.answer(), call)
+            data = call.answer()
+            if data is None:
+                raise EOFError("the response was taken before")
+            return self._operation.decode(data, call)
         finally:
             await self.aclose()
 
@@ -331,6 +353,7 @@ class _Direct(Conversation):
     def cancel(self) -> None:
         if self._call is not None:
             self._call.cancel()
+            self._stop_sender()
 
     async def aclose(self) -> None:
         self.cancel()

@@ -67,6 +67,10 @@ class _Stream:
     ) -> None:
         self._call.close()
 
+    def __del__(self) -> None:
+        # The thread that works for it would keep the call alive.
+        self._call.cancel()
+
 
 class ServerStreamSync(_Stream, Generic[RES]):
     """The responses of a call: an iterator, which `with` ends early."""
@@ -128,7 +132,10 @@ class ClientStreamSync(_Stream, Generic[REQ, RES]):
         self._call.close_send()
 
     def receive(self) -> RES:
-        """The response; says first that no message follows. Raises `ConnectError` where the call fails."""
+        """The response; says first that no message follows.
+
+        Raises `ConnectError` where the call fails, and `EOFError` where the response was taken before.
+        """
         self._call.close_send()
         response: RES = self._call.only()
         return response
@@ -284,6 +291,8 @@ class Direct(Conversation):
         finally:
             call.cancel()
             self._take(call)
+        if answer is None:
+            raise EOFError("the response was taken before")
         return self._operation.decode(answer, call)
 
     def send(self, message: Any) -> None:

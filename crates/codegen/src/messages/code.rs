@@ -17,6 +17,8 @@ pub(super) fn module(file: &FileDescriptorProto, options: Options) -> String {
     let file = as_compiled_in(file);
     let serialized = file.encode_to_vec();
     let mut out = Source::default();
+    // What type checkers need to know is in the file beside it.
+    out.line("# type: ignore");
     out.line(&format!("# Made by landbridge generate from {}: changes here are lost.", one_line(name)));
     out.line("# ruff: noqa: PGH004");
     out.line("# ruff: noqa");

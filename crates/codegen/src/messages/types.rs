@@ -349,6 +349,9 @@ impl Writer<'_> {
                     self.out.docstring(&doc);
                 }
             }
+            if !values.contains(&"ValueType") {
+                self.out.line(&format!("ValueType: _typing.TypeAlias = {class}"));
+            }
             let text = "_builtins.str";
             for (method, signature) in [
                 ("Name", format!("(cls, number: _builtins.int) -> {text}")),

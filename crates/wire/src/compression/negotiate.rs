@@ -28,17 +28,20 @@ impl Accepted {
     /// those refused by `;q=0`.
     pub fn from_headers(headers: &HeaderMap, name: &HeaderName) -> Self {
         let mut accepted = Self::NONE;
-        for value in headers.get_all(name) {
-            for item in value.to_str().unwrap_or_default().split(',') {
-                let (token, parameters) = item.split_once(';').unwrap_or((item, ""));
-                if !refused(parameters)
-                    && let Some(compression) = Compression::from_name(token.trim())
-                {
-                    accepted.add(compression);
-                }
+        headers.get_all(name).into_iter().for_each(|value| accepted.add_listed(value));
+        accepted
+    }
+
+    /// Adds what one line of the header lists.
+    pub(crate) fn add_listed(&mut self, value: &HeaderValue) {
+        for item in value.to_str().unwrap_or_default().split(',') {
+            let (token, parameters) = item.split_once(';').unwrap_or((item, ""));
+            if !refused(parameters)
+                && let Some(compression) = Compression::from_name(token.trim())
+            {
+                self.add(compression);
             }
         }
-        accepted
     }
 
     /// Adds one as the least wanted, if it is not there.
@@ -86,7 +89,7 @@ pub fn offered(accepted: &Accepted) -> Option<HeaderValue> {
     match accepted.order {
         [None, ..] => None,
         [Some(only), None, ..] => Some(HeaderValue::from_static(only.name())),
-        _ if *accepted == Accepted::ALL => Some(HeaderValue::from_static("gzip,zstd,br,deflate")),
+        _ if *accepted == Accepted::ALL => Some(const { HeaderValue::from_static("gzip,zstd,br,deflate") }),
         _ => {
             let names: Vec<&str> = accepted.iter().map(Compression::name).collect();
             HeaderValue::from_str(&names.join(",")).ok()

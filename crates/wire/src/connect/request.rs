@@ -3,9 +3,9 @@
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::compression::{Accepted, offered};
+use crate::compression::offered;
 use crate::inbound::request_encoding;
-use crate::metadata::only;
+use crate::metadata::once;
 use crate::outbound::Target;
 use crate::protocol::{ContentType, Form};
 use crate::{Call, Code, Codec, RpcError, timeout};
@@ -31,17 +31,30 @@ fn read_head(
     encoding: &HeaderName,
     accept_encoding: &HeaderName,
 ) -> Result<(), RpcError> {
+    let (mut version, mut limit, mut encoded, mut accepts) = (None, None, None, false);
+    // A pass over the few that there are is cheaper than looking each one up.
+    for (name, value) in headers {
+        if *name == PROTOCOL_VERSION {
+            once(&mut version, name, value)?;
+        } else if *name == TIMEOUT {
+            once(&mut limit, name, value)?;
+        } else if name == encoding {
+            once(&mut encoded, name, value)?;
+        } else if name == accept_encoding {
+            accepts = true;
+            call.accepts.add_listed(value);
+        }
+    }
     // Clients may leave the version out; another one than ours we could not serve.
-    if let Some(version) = only(headers, &PROTOCOL_VERSION)?
+    if let Some(version) = version
         && version != "1"
     {
         let message = format!("connect-protocol-version is {version:?}: only 1 is supported");
         return Err(RpcError::new(Code::InvalidArgument, message));
     }
-    call.timeout = only(headers, &TIMEOUT)?.map(timeout::parse_connect).transpose()?;
-    call.accepts = Accepted::from_headers(headers, accept_encoding);
-    call.encoding = request_encoding(only(headers, encoding)?)?;
-    if !headers.contains_key(accept_encoding) {
+    call.timeout = limit.map(timeout::parse_connect).transpose()?;
+    call.encoding = request_encoding(encoded)?;
+    if !accepts {
         call.accepts.add(call.encoding);
     }
     Ok(())
@@ -72,13 +85,13 @@ pub(crate) fn open_get(headers: &mut HeaderMap, target: &Target) {
 /// Writes the headers that a call by POST has beyond one by GET.
 pub(crate) fn make_post(headers: &mut HeaderMap, form: Form, codec: Codec) {
     headers.insert(CONTENT_TYPE, ContentType::header(form, codec));
-    headers.insert(PROTOCOL_VERSION, HeaderValue::from_static("1"));
+    headers.insert(PROTOCOL_VERSION, const { HeaderValue::from_static("1") });
 }
 
 /// Always said: left out, it would mean that the request's own compression is welcome, or whatever HTTP libraries in
 /// between make of it.
 fn accepts(target: &Target) -> HeaderValue {
-    offered(&target.accepts).unwrap_or(HeaderValue::from_static("identity"))
+    offered(&target.accepts).unwrap_or(const { HeaderValue::from_static("identity") })
 }
 
 fn write_timeout(headers: &mut HeaderMap, target: &Target) {

@@ -32,7 +32,7 @@ pub(crate) fn unary_success(
     }
     headers.insert(CONTENT_LENGTH, message.payload.len().into());
     out.head = Some(response);
-    out.body.extend(message.payload.chunks());
+    out.body.extend(message.payload.into_chunks());
     out.finish = Some(Finish::Body);
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn unary_failure(
     let body = write_error(error);
     let mut response = unary_response(status, metadata, trailers);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, ContentType::header(Form::ConnectUnary, Codec::Json));
     headers.insert(CONTENT_LENGTH, body.len().into());
     out.head = Some(response);
     out.body = Chunks::new();
@@ -161,7 +161,6 @@ pub(crate) fn read_stream_head(
 }
 
 fn check_content_type(form: Form, codec: Codec, headers: &HeaderMap) -> Result<(), RpcError> {
-    let expected = ContentType::header(form, codec);
     let value = headers.get(CONTENT_TYPE);
     let code = match value.and_then(ContentType::parse) {
         Some(got) if got.form == form && got.codec == Some(codec) => return Ok(()),
@@ -169,5 +168,6 @@ fn check_content_type(form: Form, codec: Codec, headers: &HeaderMap) -> Result<(
         Some(got) if got.form == form && got.codec.is_some() => Code::Internal,
         _ => Code::Unknown,
     };
+    let expected = ContentType::header(form, codec);
     Err(RpcError::new(code, format!("the response's content-type is {value:?}; {expected:?} is expected")))
 }

@@ -3,9 +3,9 @@
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::compression::{Accepted, offered};
+use crate::compression::offered;
 use crate::inbound::request_encoding;
-use crate::metadata::only;
+use crate::metadata::once;
 use crate::outbound::Target;
 use crate::protocol::{ContentType, Form};
 use crate::{Call, RpcError, timeout};
@@ -16,9 +16,19 @@ pub(crate) const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-acc
 
 /// Reads into the call what gRPC's and gRPC-Web's headers say.
 pub(crate) fn read_head(headers: &HeaderMap, call: &mut Call) -> Result<(), RpcError> {
-    call.timeout = only(headers, &TIMEOUT)?.map(timeout::parse_grpc).transpose()?;
-    call.accepts = Accepted::from_headers(headers, &ACCEPT_ENCODING);
-    call.encoding = request_encoding(only(headers, &ENCODING)?)?;
+    let (mut limit, mut encoding) = (None, None);
+    // A pass over the few that there are is cheaper than looking each one up.
+    for (name, value) in headers {
+        if *name == TIMEOUT {
+            once(&mut limit, name, value)?;
+        } else if *name == ENCODING {
+            once(&mut encoding, name, value)?;
+        } else if *name == ACCEPT_ENCODING {
+            call.accepts.add_listed(value);
+        }
+    }
+    call.timeout = limit.map(timeout::parse_grpc).transpose()?;
+    call.encoding = request_encoding(encoding)?;
     Ok(())
 }
 
@@ -27,7 +37,7 @@ pub(crate) fn open(headers: &mut HeaderMap, form: Form, target: &Target) {
     headers.insert(CONTENT_TYPE, ContentType::header(form, target.codec));
     if form == Form::Grpc {
         // Tells proxies that trailers matter; some servers refuse calls without it.
-        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(TE, const { HeaderValue::from_static("trailers") });
     }
     if let Some(timeout) = target.timeout {
         headers.insert(TIMEOUT, timeout::format_grpc(timeout));

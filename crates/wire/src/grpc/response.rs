@@ -52,33 +52,42 @@ pub(crate) fn read_response_head(
         let message = format!("the server answered with HTTP status {status}");
         return Err(failed(RpcError::new(Code::from_http_status(status), message)));
     }
-    check_content_type(form, codec, &headers).map_err(failed)?;
-    let encoding = response_encoding(headers.get(ENCODING), accepts).map_err(failed)?;
-    let accepts =
-        headers.contains_key(ACCEPT_ENCODING).then(|| Accepted::from_headers(&headers, &ACCEPT_ENCODING));
+    let (mut content_type, mut encoding, mut takes) = (None, None, None);
+    // A pass over the few that there are is cheaper than looking each one up.
+    for (name, value) in &headers {
+        if *name == CONTENT_TYPE {
+            content_type.get_or_insert(value);
+        } else if *name == ENCODING {
+            encoding.get_or_insert(value);
+        } else if *name == ACCEPT_ENCODING {
+            takes.get_or_insert(Accepted::NONE).add_listed(value);
+        }
+    }
+    check_content_type(form, codec, content_type).map_err(failed)?;
+    let encoding = response_encoding(encoding, accepts).map_err(failed)?;
     let mut metadata = headers;
     keep_metadata(&mut metadata);
-    Ok(ResponseHead { metadata, encoding, accepts })
+    Ok(ResponseHead { metadata, encoding, accepts: takes })
 }
 
 fn failed(error: RpcError) -> Box<End> {
     Box::new(End::failed(error))
 }
 
-fn check_content_type(form: Form, codec: Codec, headers: &HeaderMap) -> Result<(), RpcError> {
-    let expected = ContentType::header(form, codec);
-    let Some(value) = headers.get(CONTENT_TYPE) else {
+fn check_content_type(form: Form, codec: Codec, value: Option<&HeaderValue>) -> Result<(), RpcError> {
+    let expected = || ContentType::header(form, codec);
+    let Some(value) = value else {
         return Err(RpcError::new(
             Code::Unknown,
-            format!("the response has no content-type; {expected:?} is expected"),
+            format!("the response has no content-type; {:?} is expected", expected()),
         ));
     };
-    let got = ContentType::parse(value);
-    let code = match got {
+    let code = match ContentType::parse(value) {
         Some(got) if got.form == form && got.codec == Some(codec) => return Ok(()),
         // The right protocol in the wrong codec.
         Some(got) if got.form == form => Code::Internal,
         _ => Code::Unknown,
     };
-    Err(RpcError::new(code, format!("the response's content-type is {value:?}; {expected:?} is expected")))
+    let message = format!("the response's content-type is {value:?}; {:?} is expected", expected());
+    Err(RpcError::new(code, message))
 }

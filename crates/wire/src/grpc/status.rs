@@ -86,7 +86,7 @@ pub(crate) fn write_end(end: End) -> HeaderMap {
     let mut trailers = HeaderMap::with_capacity(4 + end.trailers.len());
     match end.result {
         Ok(()) => {
-            trailers.insert(STATUS, HeaderValue::from_static("0"));
+            trailers.insert(STATUS, const { HeaderValue::from_static("0") });
         }
         Err(error) => {
             trailers.insert(STATUS, HeaderValue::from_static(error.code.digits()));

@@ -3,6 +3,10 @@
 //! The shapes come from the protobuf language's own definition of these files. `descriptor.proto` is only a frame: files
 //! import it to declare custom options, which have no part in messages.
 
+mod error_details;
+
+pub(crate) use error_details::error_details;
+
 use buffa_descriptor::generated::descriptor::descriptor_proto::ExtensionRange;
 use buffa_descriptor::generated::descriptor::field_descriptor_proto::{Label, Type};
 use buffa_descriptor::generated::descriptor::{

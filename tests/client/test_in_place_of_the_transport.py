@@ -1,0 +1,402 @@
+"""Clients over an application in memory, and over httpx, in place of the transport."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from google.protobuf.wrappers_pb2 import StringValue
+from landbridge.client import (
+    ConnectClient,
+    ConnectClientSync,
+    InMemory,
+    InMemorySync,
+    ResponseMetadata,
+    Transport,
+)
+from landbridge.code import Code
+from landbridge.errors import ConnectError
+from landbridge.method import StreamType
+from landbridge.protocol import ProtocolType
+
+from tests.client.echo import COUNT, ECHO, SUM, TALK, Echo, text
+from tests.package.echo import SyncEcho
+
+PROTOCOLS = pytest.mark.parametrize("protocol", list(ProtocolType), ids=lambda protocol: protocol.value)
+WITHOUT_TRAILERS = pytest.mark.parametrize(
+    "protocol", [ProtocolType.CONNECT, ProtocolType.GRPC_WEB], ids=lambda protocol: protocol.value
+)
+
+
+async def texts(*values: str) -> AsyncIterator[StringValue]:
+    """Messages, asynchronously."""
+    for value in values:
+        yield text(value)
+
+
+def fail(request: StringValue, ctx: Any) -> StringValue:
+    """Say why."""
+    ctx.response_headers.add("x-head", "h")
+    ctx.response_trailers.add("x-tail", "t")
+    raise ConnectError(Code.NOT_FOUND, "no such thing é", [text(request.value)])
+
+
+class SyncServices:
+    """Blocking handlers of all kinds."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+
+    @property
+    def application(self) -> SyncEcho:
+        """The service."""
+        return SyncEcho(
+            {
+                "Echo": (StreamType.UNARY, self.echo),
+                "Sum": (StreamType.CLIENT_STREAM, self.sum),
+                "Count": (StreamType.SERVER_STREAM, self.count),
+                "Talk": (StreamType.BIDI_STREAM, self.talk),
+            }
+        )
+
+    def echo(self, request: StringValue, ctx: Any) -> StringValue:
+        """The request."""
+        if request.value == "fail":
+            return fail(request, ctx)
+        ctx.response_headers.add("x-head", request.value)
+        ctx.response_trailers.add("x-tail", request.value)
+        return request
+
+    def sum(self, requests: Iterator[StringValue], _ctx: Any) -> StringValue:
+        """All requests, joined."""
+        return text("+".join(request.value for request in requests))
+
+    def count(self, request: StringValue, ctx: Any) -> Iterator[StringValue]:
+        """Numbers up to the one asked for."""
+        ctx.response_trailers.add("x-tail", request.value)
+        try:
+            for number in range(int(request.value)):
+                yield text(str(number))
+        finally:
+            self.closed.set()
+
+    def talk(self, requests: Iterator[StringValue], _ctx: Any) -> Iterator[StringValue]:
+        """Each request in capitals."""
+        for request in requests:
+            yield text(request.value.upper())
+
+
+# In memory, asynchronous.
+
+
+@pytest.fixture
+def in_memory(echo: Echo) -> Callable[..., None]:
+    """Run a coroutine with a client that calls `echo` in memory, in asyncio's debug mode."""
+
+    def run(body: Any, protocol: ProtocolType, **settings: Any) -> None:
+        async def main() -> None:
+            async with (
+                InMemory(echo.application) as application,
+                ConnectClient(
+                    "http://test", protocol=protocol, http_client=application, **settings
+                ) as client,
+            ):
+                await body(client)
+            await _nothing_goes_on()
+
+        asyncio.run(main(), debug=True)
+
+    return run
+
+
+async def _nothing_goes_on() -> None:
+    async with asyncio.timeout(10):
+        while len(asyncio.all_tasks()) > 1:
+            await asyncio.sleep(0)
+
+
+@PROTOCOLS
+def test_all_kinds_of_calls_work_in_memory(in_memory: Any, protocol: ProtocolType) -> None:
+    async def body(client: ConnectClient) -> None:
+        with ResponseMetadata() as metadata:
+            response = await client.execute_unary(request=text("a"), method=ECHO)
+        assert response.value == "a"
+        assert (metadata.http_status, metadata.headers["x-head"], metadata.trailers["x-tail"]) == (200, "a", "a")
+        counted = client.execute_server_stream(request=text("3"), method=COUNT)
+        assert [message.value async for message in counted] == ["0", "1", "2"]
+        assert counted.response_trailers["x-tail"] == "3"
+        assert (await client.execute_client_stream(request=texts("a", "b"), method=SUM)).value == "a+b"
+        talked = client.execute_bidi_stream(request=texts("x", "y"), method=TALK)
+        assert [message.value async for message in talked] == ["X", "Y"]
+        async with client.execute_bidi_stream(method=TALK) as call:
+            assert (await call.response_headers())["x-head"] == "talk"
+            for value in ("a", "b"):
+                await call.send(text(value))
+                assert (await call.receive()).value == value.upper()
+            await call.close_send()
+            with pytest.raises(EOFError):
+                await call.receive()
+
+    in_memory(body, protocol)
+
+
+@PROTOCOLS
+def test_calls_in_memory_can_be_given_up(in_memory: Any, echo: Echo, protocol: ProtocolType) -> None:
+    async def body(client: ConnectClient) -> None:
+        task = asyncio.create_task(client.execute_unary(request=text("wait"), method=ECHO))
+        await asyncio.to_thread(echo.await_waiting)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(echo.await_cancelled)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await client.execute_unary(request=text("wait"), method=ECHO)
+        await asyncio.to_thread(echo.await_cancelled)
+        async with client.execute_bidi_stream(method=TALK) as call:
+            await call.send(text("wait"))
+            await asyncio.to_thread(echo.await_waiting)
+        await asyncio.to_thread(echo.await_cancelled)
+        async for _ in client.execute_server_stream(request=text("100000000"), method=COUNT):
+            break
+        await asyncio.to_thread(echo.await_cancelled)
+
+    in_memory(body, protocol)
+
+
+@PROTOCOLS
+def test_calls_in_memory_have_deadlines(in_memory: Any, echo: Echo, protocol: ProtocolType) -> None:
+    async def body(client: ConnectClient) -> None:
+        with pytest.raises(ConnectError) as late:
+            await client.execute_unary(request=text("wait"), method=ECHO, timeout_ms=20)
+        assert late.value.code is Code.DEADLINE_EXCEEDED
+        await asyncio.to_thread(echo.await_cancelled)
+        with pytest.raises(ConnectError) as late:
+            async for _ in client.execute_server_stream(request=text("wait"), method=COUNT, timeout_ms=20):
+                pass
+        assert late.value.code is Code.DEADLINE_EXCEEDED
+
+    in_memory(body, protocol)
+
+
+def test_an_application_in_memory_that_raises_fails_the_call() -> None:
+    async def broken(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise RuntimeError("broken application")
+
+    async def silent(_scope: Any, _receive: Any, _send: Any) -> None:
+        return
+
+    async def main() -> None:
+        for application, says in ((broken, "broken application"), (silent, "response")):
+            client = ConnectClient("http://test", http_client=InMemory(application))
+            with pytest.raises(ConnectError, match=says) as failed:
+                await client.execute_unary(request=text("a"), method=ECHO)
+            assert failed.value.code in {Code.UNKNOWN, Code.INTERNAL, Code.UNAVAILABLE}
+
+    asyncio.run(main(), debug=True)
+
+
+def test_a_response_in_memory_waits_for_its_reader(in_memory: Any, echo: Echo) -> None:
+    async def body(client: ConnectClient) -> None:
+        async with client.execute_server_stream(request=text("1000"), method=COUNT) as call:
+            await call.receive()
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert echo.sent < 200
+            assert len([message async for message in call]) == 999
+
+    in_memory(body, ProtocolType.CONNECT)
+
+
+# In memory, blocking.
+
+
+def in_memory_sync(protocol: ProtocolType, **settings: Any) -> tuple[ConnectClientSync, SyncServices]:
+    """A client of blocking handlers, and these."""
+    services = SyncServices()
+    application = InMemorySync(services.application)
+    return ConnectClientSync("http://test", protocol=protocol, http_client=application, **settings), services
+
+
+@WITHOUT_TRAILERS
+def test_all_kinds_of_calls_work_in_memory_sync(protocol: ProtocolType) -> None:
+    client, _ = in_memory_sync(protocol)
+    with ResponseMetadata() as metadata:
+        assert client.execute_unary(request=text("a"), method=ECHO).value == "a"
+    assert (metadata.http_status, metadata.headers["x-head"], metadata.trailers["x-tail"]) == (200, "a", "a")
+    counted = client.execute_server_stream(request=text("3"), method=COUNT)
+    assert [message.value for message in counted] == ["0", "1", "2"]
+    assert counted.response_trailers["x-tail"] == "3"
+    requests = (text(value) for value in "ab")
+    assert client.execute_client_stream(request=requests, method=SUM).value == "a+b"
+    with client.execute_client_stream(method=SUM) as call:
+        call.send(text("c"))
+        call.send(text("d"))
+        assert call.receive().value == "c+d"
+    talked = client.execute_bidi_stream(request=(text(value) for value in "xy"), method=TALK)
+    assert [message.value for message in talked] == ["X", "Y"]
+
+
+@WITHOUT_TRAILERS
+def test_calls_in_memory_can_be_given_up_sync(protocol: ProtocolType) -> None:
+    client, services = in_memory_sync(protocol)
+    for _ in client.execute_server_stream(request=text("100000000"), method=COUNT):
+        break
+    assert services.closed.wait(10)
+
+
+@WITHOUT_TRAILERS
+def test_errors_in_memory_are_whole(protocol: ProtocolType) -> None:
+    client, _ = in_memory_sync(protocol)
+    with pytest.raises(ConnectError) as failed:
+        client.execute_unary(request=text("fail"), method=ECHO)
+    error = failed.value
+    assert (error.code, error.message) == (Code.NOT_FOUND, "no such thing é")
+    assert error.details[0].value(StringValue) == text("fail")
+    assert error.trailers["x-tail"] == "t"
+
+
+def test_an_application_in_memory_is_of_the_clients_kind(echo: Echo) -> None:
+    with pytest.raises(TypeError, match="InMemorySync"):
+        ConnectClientSync("http://test", http_client=InMemory(echo.application))
+    with pytest.raises(TypeError, match="InMemory"):
+        ConnectClient("http://test", http_client=InMemorySync(SyncServices().application))
+    with pytest.raises(ValueError, match="trailers"):
+        in_memory_sync(ProtocolType.GRPC)
+
+
+# Over httpx.
+
+
+def httpx_client(*, http2: bool) -> httpx.AsyncClient:
+    """A client with what httpx is set up by."""
+    return httpx.AsyncClient(http1=not http2, http2=http2, headers={"x-mine": "1"}, trust_env=False)
+
+
+@pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1", "HTTP/2"])
+@WITHOUT_TRAILERS
+def test_calls_go_over_an_httpx_client(url: str, protocol: ProtocolType, http2: bool) -> None:
+    async def main() -> None:
+        async with httpx_client(http2=http2) as http:
+            client = ConnectClient(url, protocol=protocol, http_client=http)
+            with ResponseMetadata() as metadata:
+                assert (await client.execute_unary(request=text("a"), method=ECHO)).value == "a"
+            assert metadata.trailers["x-tail"] == "a"
+            counted = client.execute_server_stream(request=text("3"), method=COUNT)
+            assert [message.value async for message in counted] == ["0", "1", "2"]
+            assert (await client.execute_client_stream(request=texts("a", "b"), method=SUM)).value == "a+b"
+            if http2:
+                talked = client.execute_bidi_stream(request=texts("x", "y"), method=TALK)
+                assert [message.value async for message in talked] == ["X", "Y"]
+            await _nothing_goes_on()
+
+    asyncio.run(main(), debug=True)
+
+
+@pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1", "HTTP/2"])
+@WITHOUT_TRAILERS
+def test_calls_go_over_an_httpx_client_sync(url: str, protocol: ProtocolType, http2: bool) -> None:
+    with httpx.Client(http1=not http2, http2=http2, trust_env=False) as http:
+        client = ConnectClientSync(url, protocol=protocol, http_client=http)
+        with ResponseMetadata() as metadata:
+            assert client.execute_unary(request=text("a"), method=ECHO).value == "a"
+        assert metadata.trailers["x-tail"] == "a"
+        counted = client.execute_server_stream(request=text("3"), method=COUNT)
+        assert [message.value for message in counted] == ["0", "1", "2"]
+        assert client.execute_client_stream(request=[text("a"), text("b")], method=SUM).value == "a+b"
+
+
+def test_calls_over_httpx_are_given_up_and_late(url: str, echo: Echo) -> None:
+    async def main() -> None:
+        async with httpx_client(http2=False) as http:
+            client = ConnectClient(url, http_client=http)
+            task = asyncio.create_task(client.execute_unary(request=text("wait"), method=ECHO))
+            await asyncio.to_thread(echo.await_waiting)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await asyncio.to_thread(echo.await_cancelled)
+            with pytest.raises(ConnectError) as late:
+                await client.execute_unary(request=text("wait"), method=ECHO, timeout_ms=50)
+            assert late.value.code is Code.DEADLINE_EXCEEDED
+            await asyncio.to_thread(echo.await_cancelled)
+            async for _ in client.execute_server_stream(request=text("100000000"), method=COUNT):
+                break
+            await asyncio.to_thread(echo.await_cancelled)
+            await _nothing_goes_on()
+
+    asyncio.run(main(), debug=True)
+    with httpx.Client(trust_env=False) as http:
+        client = ConnectClientSync(url, http_client=http)
+        with pytest.raises(ConnectError) as late:
+            client.execute_unary(request=text("wait"), method=ECHO, timeout_ms=50)
+        assert late.value.code is Code.DEADLINE_EXCEEDED
+        echo.await_cancelled()
+        for _ in client.execute_server_stream(request=text("100000000"), method=COUNT):
+            break
+        echo.await_cancelled()
+
+
+def test_a_server_that_httpx_cannot_reach_is_unavailable(closed_port: int) -> None:
+    url = f"http://127.0.0.1:{closed_port}"
+
+    async def main() -> None:
+        async with httpx_client(http2=False) as http:
+            with pytest.raises(ConnectError) as failed:
+                await ConnectClient(url, http_client=http).execute_unary(request=text("a"), method=ECHO)
+            assert failed.value.code is Code.UNAVAILABLE
+
+    asyncio.run(main(), debug=True)
+    with httpx.Client(trust_env=False) as http, pytest.raises(ConnectError) as failed:
+        ConnectClientSync(url, http_client=http).execute_unary(request=text("a"), method=ECHO)
+    assert failed.value.code is Code.UNAVAILABLE
+
+
+def test_httpx_carries_no_grpc(url: str) -> None:
+    async def main() -> None:
+        async with httpx_client(http2=True) as http:
+            with pytest.raises(ValueError, match="trailers"):
+                ConnectClient(url, protocol=ProtocolType.GRPC, http_client=http)
+
+    asyncio.run(main())
+    with httpx.Client() as http, pytest.raises(ValueError, match="trailers"):
+        ConnectClientSync(url, protocol=ProtocolType.GRPC, http_client=http)
+
+
+def test_what_carries_calls_is_one_thing_that_is_known(url: str) -> None:
+    with pytest.raises(TypeError, match=r"httpx\.AsyncClient"):
+        ConnectClient(url, http_client=object())
+    with pytest.raises(TypeError, match=r"httpx\.Client"):
+        ConnectClientSync(url, http_client=object())
+    with httpx.Client() as http, pytest.raises(ValueError, match="either"):
+        ConnectClientSync(url, http_client=http, transport=Transport())
+
+
+def test_a_closed_client_makes_no_calls(url: str, echo: Echo) -> None:
+    with httpx.Client(trust_env=False) as http:
+        given: list[dict[str, Any]] = [{}, {"http_client": http}]
+        for settings in given:
+            client = ConnectClientSync(url, **settings)
+            assert client.execute_unary(request=text("a"), method=ECHO).value == "a"
+            client.close()
+            client.close()
+            with pytest.raises(RuntimeError, match="closed"):
+                client.execute_unary(request=text("a"), method=ECHO)
+            with pytest.raises(RuntimeError, match="closed"):
+                list(client.execute_server_stream(request=text("1"), method=COUNT))
+
+    async def main() -> None:
+        given: list[dict[str, Any]] = [{}, {"http_client": InMemory(echo.application)}]
+        for settings in given:
+            client = ConnectClient(url, **settings)
+            assert (await client.execute_unary(request=text("a"), method=ECHO)).value == "a"
+            await client.close()
+            with pytest.raises(RuntimeError, match="closed"):
+                await client.execute_unary(request=text("a"), method=ECHO)
+            with pytest.raises(RuntimeError, match="closed"):
+                async with client.execute_bidi_stream(method=TALK):
+                    pass
+
+    asyncio.run(main(), debug=True)
