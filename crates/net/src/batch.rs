@@ -7,13 +7,13 @@
 //! The same the other way: a codec reads by the frame, so what the socket holds is read ahead, as far as one large
 //! buffer goes that all connections of a thread share.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::header_block::HeaderBlocks;
@@ -23,12 +23,18 @@ use crate::transport::Transport;
 const HIGH_WATER: usize = 64 << 10;
 /// What an idle connection keeps of its buffer.
 const KEPT: usize = 16 << 10;
+/// What a thread keeps of it for connections that write much.
+const MOST_ROOM: usize = 256 << 10;
+/// A write of more bytes than this seldom comes alone.
+const LARGE_WRITE: usize = 4 << 10;
 /// Bytes that are read ahead.
 const READ_AHEAD: usize = 64 << 10;
 
 thread_local! {
-    /// Where reads land. Empty between two polls, so one serves all connections of the thread.
-    static LANDING: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_AHEAD]);
+    /// Where reads land: a buffer that nobody has anything in, so that one serves nearly all connections of the thread.
+    static LANDING: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+    /// Where large writes are collected, likewise.
+    static ROOMY: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// A transport whose writes are collected. Clones are one transport: the codec holds one, its driver the other.
@@ -45,9 +51,16 @@ struct Inner {
     /// How much of `waiting` the socket has taken.
     sent: usize,
     /// Read ahead, and not yet asked for.
-    ahead: Bytes,
+    ahead: Option<Landed>,
     /// Where somebody minds how long header blocks take.
     blocks: Option<HeaderBlocks>,
+}
+
+/// A part of a landing buffer.
+#[derive(Debug)]
+struct Landed {
+    buffer: Box<[u8]>,
+    part: Range<usize>,
 }
 
 impl BatchedIo {
@@ -61,7 +74,7 @@ impl BatchedIo {
     }
 
     fn with(transport: Transport, blocks: Option<HeaderBlocks>) -> Self {
-        let inner = Inner { transport, waiting: Vec::new(), sent: 0, ahead: Bytes::new(), blocks };
+        let inner = Inner { transport, waiting: Vec::new(), sent: 0, ahead: None, blocks };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -97,7 +110,10 @@ impl Inner {
         self.sent = 0;
         self.waiting.clear();
         if self.waiting.capacity() > KEPT {
-            self.waiting = Vec::new();
+            let roomy = std::mem::take(&mut self.waiting);
+            if roomy.capacity() <= MOST_ROOM {
+                ROOMY.set(roomy);
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -105,28 +121,44 @@ impl Inner {
 
 impl Inner {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() {
-            return LANDING.with_borrow_mut(|landing| {
-                let mut landed = ReadBuf::new(landing);
-                ready!(Pin::new(&mut self.transport).poll_read(cx, &mut landed))?;
-                if let Some(blocks) = &mut self.blocks {
-                    blocks.follow(landed.filled());
-                }
-                let (now, later) = landed.filled().split_at(buf.remaining().min(landed.filled().len()));
-                buf.put_slice(now);
-                self.ahead = Bytes::copy_from_slice(later);
-                Poll::Ready(Ok(()))
-            });
+        let mut landed = match self.ahead.take() {
+            Some(landed) => landed,
+            None => ready!(self.poll_land(cx))?,
+        };
+        let len = buf.remaining().min(landed.part.len());
+        buf.put_slice(&landed.buffer[landed.part.start..][..len]);
+        landed.part.start += len;
+        if landed.part.is_empty() {
+            LANDING.set(Some(landed.buffer));
+        } else {
+            self.ahead = Some(landed);
         }
-        let now = self.ahead.split_to(buf.remaining().min(self.ahead.len()));
-        buf.put_slice(&now);
         Poll::Ready(Ok(()))
     }
 
+    fn poll_land(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Landed>> {
+        let mut buffer = LANDING.take().unwrap_or_else(|| vec![0; READ_AHEAD].into_boxed_slice());
+        let mut read = ReadBuf::new(&mut buffer);
+        let result = Pin::new(&mut self.transport).poll_read(cx, &mut read);
+        let part = 0..read.filled().len();
+        if let Poll::Ready(Ok(())) = result {
+            if let Some(blocks) = &mut self.blocks {
+                blocks.follow(&buffer[part.clone()]);
+            }
+            return Poll::Ready(Ok(Landed { buffer, part }));
+        }
+        LANDING.set(Some(buffer));
+        ready!(result)?;
+        Poll::Pending
+    }
+
     fn push(&mut self, bytes: &[u8]) {
-        if self.waiting.len() + bytes.len() > KEPT {
-            // Once, and not by doubling.
-            self.waiting.reserve(HIGH_WATER + bytes.len() - self.waiting.len().min(HIGH_WATER));
+        let large = self.waiting.len() + bytes.len() > KEPT || bytes.len() > LARGE_WRITE;
+        if large && self.waiting.capacity() <= KEPT {
+            let mut roomy = ROOMY.take();
+            roomy.reserve(HIGH_WATER + bytes.len());
+            roomy.extend_from_slice(&self.waiting);
+            self.waiting = roomy;
         }
         self.waiting.extend_from_slice(bytes);
     }

@@ -28,6 +28,7 @@ mod handoff;
 mod header_block;
 mod keepalive;
 mod listen;
+mod outbox;
 mod resolve;
 mod server;
 mod settings;

@@ -13,8 +13,8 @@ use landbridge_wire::{Finish, Limits, Offer, Output, Protocol, ResponseEvent, Sh
 /// The most allocations of a small gRPC call to a gRPC server; 10 when this was written.
 const GRPC: u64 = 11;
 
-/// The most allocations of a small unary Connect call to a gRPC server; 11 when this was written.
-const CONNECT: u64 = 12;
+/// The most allocations of a small unary Connect call to a gRPC server; 10 when this was written.
+const CONNECT: u64 = 11;
 
 /// The most allocations of a small gRPC-Web call to a gRPC server; 6 when this was written.
 const GRPC_WEB: u64 = 7;

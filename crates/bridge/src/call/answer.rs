@@ -1,5 +1,7 @@
 //! The answer to one call on its way to the caller.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -168,11 +170,11 @@ impl<'a> Answer<'a> {
         if self.out.body.iter().map(Bytes::len).sum::<usize>() >= SEND_TOGETHER {
             return None;
         }
-        tokio::select! {
-            biased;
-            frame = body.frame() => Some(frame),
-            () = std::future::ready(()) => None,
-        }
+        poll_fn(|cx| match body.poll_frame(cx) {
+            Poll::Ready(frame) => Poll::Ready(Some(frame)),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
     }
 
     /// Whether what is written is one piece, or so little that it may be made one, and may be handed over.

@@ -10,10 +10,13 @@ mod failure;
 mod pace;
 mod plan;
 mod request;
+mod ticks;
 mod transcode;
 
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 
 use http::Response;
 use landbridge_net::{RecvBody, RecvError};
@@ -23,6 +26,7 @@ use landbridge_wire::{Call, Code, RequestReader, ResponseReader, RpcError, Shape
 pub(crate) use answer::Answer;
 pub(crate) use pace::{Overdue, Pace};
 pub(crate) use plan::Plan;
+pub(crate) use ticks::Ticks;
 
 use crate::cluster::Opened;
 use plan::Exchange;
@@ -38,7 +42,9 @@ pub(crate) struct Carried<'a> {
     pub(crate) answer: Answer<'a>,
     pub(crate) pace: Arc<Pace>,
     /// Taken when the call sets out.
-    pub(crate) request: Option<(Call, RequestReader, RecvBody)>,
+    pub(crate) call: Option<Call>,
+    pub(crate) reader: RequestReader,
+    pub(crate) body: RecvBody,
 }
 
 enum Failure {
@@ -51,15 +57,16 @@ impl Carried<'_> {
     ///
     /// Dropping the future cancels the call on both sides.
     pub(crate) async fn run(&mut self) {
-        let Self { plan, answer, pace, request } = self;
-        let Some((call, _, _)) = request else { return };
-        let times = plan.times(call);
+        let Self { plan, answer, pace, call, reader, body } = self;
+        let Some(asked) = call else { return };
+        let times = plan.times(asked);
+        let ticks = plan.ticks;
         let ended = {
-            let mut run = pin!(run(plan, request, answer, pace));
+            let mut run = pin!(run(plan, call, reader, body, answer, pace));
             tokio::select! {
                 biased;
                 result = &mut run => result.map_err(Failure::Error),
-                overdue = pace.overdue(times) => Err(Failure::Overdue(overdue)),
+                overdue = pace.overdue(times, ticks) => Err(Failure::Overdue(overdue)),
             }
         };
         // A caller who takes nothing must not keep the call for ever; dropped, the answer is cut.
@@ -88,31 +95,37 @@ impl Carried<'_> {
 /// What the answer is to end with.
 async fn run(
     plan: &mut Plan<'_>,
-    request: &mut Option<(Call, RequestReader, RecvBody)>,
+    call: &mut Option<Call>,
+    reader: &mut RequestReader,
+    body: &mut RecvBody,
     answer: &mut Answer<'_>,
     pace: &Pace,
 ) -> Result<(), RpcError> {
-    if let Some(why) = request.as_ref().and_then(|(call, _, _)| plan.needs_method(call)) {
+    if let Some(why) = call.as_ref().and_then(|call| plan.needs_method(call)) {
         Box::pin(plan.look_up(&why, answer)).await?;
     }
     let plan = &*plan;
-    let Some((call, mut reader, body)) = request.take() else { return Ok(()) };
-    let whole = call.shape == Shape::Unary;
-    let mut exchange = plan.exchange(call, answer, pace)?;
+    // What is large stays where it was made, here and in the caller: it is not moved again.
+    let whole = call.as_ref().is_some_and(|call| call.shape == Shape::Unary);
+    let mut exchange = match call.take() {
+        Some(call) => plan.exchange(call, answer, pace)?,
+        None => return Ok(()),
+    };
     if exchange.takes_one() {
         reader.expect_one();
     }
-    let OpenedCall { writer, reader: mut response_reader } =
+    let mut opened =
         outbound::open(exchange.path.clone(), std::mem::take(&mut exchange.metadata), &exchange.target);
+    let OpenedCall { writer, reader: response_reader } = &mut opened;
     let mut request = RequestSide::new(body, reader, writer, exchange.request_transcode());
     let head = request.head(whole, pace).await?;
     let mut tried = 0;
     loop {
         tried += 1;
-        let opened = plan.cluster.open(&head, request.is_bare(), &plan.authority).await;
-        let opened = opened.inspect_err(|unopened| answer.record().unopened(unopened))?;
-        answer.record().sent_to(opened.address.clone());
-        match attempt(plan, &exchange, &mut request, &mut response_reader, opened, answer, pace).await? {
+        let sent = plan.cluster.open(&head, request.is_bare(), &plan.authority).await;
+        let sent = sent.inspect_err(|unopened| answer.record().unopened(unopened))?;
+        answer.record().sent_to(sent.address.clone());
+        match attempt(plan, &exchange, &mut request, response_reader, sent, answer, pace).await? {
             Attempt::Over => return Ok(()),
             Attempt::Unprocessed(_) if tried < MOST_TRIES && request.replay().is_whole() => {}
             Attempt::Unprocessed(error) => return Err(answer.server_gone(&error, exchange.time_left(pace))),
@@ -131,7 +144,7 @@ enum Attempt {
 async fn attempt(
     plan: &Plan<'_>,
     exchange: &Exchange,
-    request: &mut RequestSide,
+    request: &mut RequestSide<'_>,
     reader: &mut ResponseReader,
     opened: Opened,
     answer: &mut Answer<'_>,
@@ -140,19 +153,8 @@ async fn attempt(
     let replay = request.replay();
     let Opened { response, send, in_flight: _in_flight, .. } = opened;
     let mut sending = pin!(request.run(send, pace));
-    let mut sent = false;
-    let mut response = pin!(response);
-    let response = loop {
-        tokio::select! {
-            biased;
-            response = &mut response => break response,
-            result = &mut sending, if !sent => {
-                result?;
-                sent = true;
-            }
-        }
-    };
-    let (head, body) = match response {
+    let mut sending = Beside { work: sending.as_mut(), done: false };
+    let (head, body) = match sending.meanwhile(pin!(response)).await? {
         Ok(response) => response.into_parts(),
         Err(error) if error.is_unprocessed() => return Ok(Attempt::Unprocessed(error)),
         Err(error) => return Err(answer.server_gone(&error, exchange.time_left(pace))),
@@ -161,17 +163,36 @@ async fn attempt(
     pace.touch();
     answer.record().upstream_status(head.status);
     reader.head(Response::from_parts(head, ()), body.is_end_stream());
-    let mut relaying = pin!(answer.relay(reader, body, exchange, plan, pace));
-    loop {
-        tokio::select! {
-            biased;
-            // A caller who has gone away needs no more: dropping the rest cancels the server's call.
-            _relayed = &mut relaying => return Ok(Attempt::Over),
-            result = &mut sending, if !sent => {
-                result?;
-                sent = true;
+    // A caller who has gone away needs no more: dropping the rest cancels the server's call.
+    let _relayed = sending.meanwhile(pin!(answer.relay(reader, body, exchange, plan, pace))).await?;
+    Ok(Attempt::Over)
+}
+
+/// Work that goes on beside other work, until it is done or fails.
+struct Beside<'f, F> {
+    work: Pin<&'f mut F>,
+    done: bool,
+}
+
+impl<F: Future<Output = Result<(), RpcError>>> Beside<'_, F> {
+    /// What `other` comes to, while the work goes on.
+    ///
+    /// # Errors
+    /// The work failed before.
+    async fn meanwhile<T>(&mut self, mut other: Pin<&mut impl Future<Output = T>>) -> Result<T, RpcError> {
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = other.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
             }
-        }
+            if !self.done
+                && let Poll::Ready(result) = self.work.as_mut().poll(cx)
+            {
+                self.done = true;
+                result?;
+            }
+            Poll::Pending
+        })
+        .await
     }
 }
 

@@ -1,10 +1,13 @@
 //! The clock of one call: its deadlines, how long it has been silent, and how much it has carried.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use landbridge_wire::{Code, RpcError};
+
+use super::ticks::Ticks;
 
 /// How long a call may take; none is no limit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -147,7 +150,8 @@ impl Pace {
     }
 
     /// Resolves when the call has run into one of its limits.
-    pub(crate) async fn overdue(&self, times: Times) -> Overdue {
+    pub(crate) async fn overdue(&self, times: Times, ticks: &Arc<Ticks>) -> Overdue {
+        let mut young = true;
         loop {
             let elapsed = self.elapsed();
             // The earliest moment at which a limit can be reached as things stand; what moves, moves it back.
@@ -179,8 +183,10 @@ impl Pace {
             let Some((at, overdue)) = next else { return pending().await };
             match at.checked_sub(elapsed) {
                 None | Some(Duration::ZERO) => return overdue,
+                Some(left) if young && left > Ticks::APART => ticks.next().await,
                 Some(left) => tokio::time::sleep(left).await,
             }
+            young = false;
         }
     }
 
@@ -213,7 +219,7 @@ mod tests {
     const LONG: Option<Duration> = Some(Duration::from_secs(600));
 
     async fn first(pace: &Pace, times: Times) -> Overdue {
-        pace.overdue(times).await
+        pace.overdue(times, &Arc::default()).await
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ use landbridge_wire::{
 use super::answer::Answer;
 use super::needs_schema;
 use super::pace::{Pace, Times};
+use super::ticks::Ticks;
 use super::transcode::{Convert, Transcode};
 use crate::cluster::{AuthorityChoice, Cluster};
 use crate::config::{
@@ -33,6 +34,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) request_timeout: Option<Duration>,
     /// How long a caller gets to take the error of a call that has run out of time.
     pub(crate) parting_time: Duration,
+    pub(crate) ticks: &'a Arc<Ticks>,
     /// The authority that the server is to see.
     pub(crate) authority: AuthorityChoice,
     /// The path that the server is to see.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Request;
 use landbridge_net::{Frame, RecvBody, SendBody};
 use landbridge_wire::inbound::RequestEvent;
-use landbridge_wire::{Output, RequestReader, RequestWriter, RpcError};
+use landbridge_wire::{Chunks, Output, RequestReader, RequestWriter, RpcError};
 
 use super::failure::request_cut;
 use super::pace::Pace;
@@ -20,10 +20,10 @@ const REPLAY_BYTES: usize = 64 << 10;
 /// Everything that was taken from the caller stands in `out` or `replay` before the next await, so [`run`](Self::run)
 /// can be dropped anywhere and started again on another stream.
 #[derive(Debug)]
-pub(crate) struct RequestSide {
-    body: RecvBody,
-    reader: RequestReader,
-    writer: RequestWriter,
+pub(crate) struct RequestSide<'a> {
+    body: &'a mut RecvBody,
+    reader: &'a mut RequestReader,
+    writer: &'a mut RequestWriter,
     transcode: Transcode,
     /// Written, and not yet sent.
     out: Output<Request<()>>,
@@ -36,14 +36,14 @@ pub(crate) struct RequestSide {
 #[derive(Debug)]
 pub(crate) struct Replay {
     /// None once it is not the whole: too much was sent, or the server has begun to answer.
-    sent: Mutex<Option<Vec<Bytes>>>,
+    sent: Mutex<Option<Chunks>>,
 }
 
-impl RequestSide {
+impl<'a> RequestSide<'a> {
     pub(crate) fn new(
-        body: RecvBody,
-        reader: RequestReader,
-        writer: RequestWriter,
+        body: &'a mut RecvBody,
+        reader: &'a mut RequestReader,
+        writer: &'a mut RequestWriter,
         transcode: Transcode,
     ) -> Self {
         Self {
@@ -52,7 +52,7 @@ impl RequestSide {
             writer,
             transcode,
             out: Output::new(),
-            replay: Arc::new(Replay { sent: Mutex::new(Some(Vec::new())) }),
+            replay: Arc::new(Replay { sent: Mutex::new(Some(Chunks::new())) }),
             half_closed: false,
         }
     }
@@ -157,7 +157,7 @@ impl Replay {
         *self.lock() = None;
     }
 
-    fn so_far(&self) -> Vec<Bytes> {
+    fn so_far(&self) -> Chunks {
         self.lock().clone().unwrap_or_default()
     }
 
@@ -168,11 +168,11 @@ impl Replay {
         if bytes > REPLAY_BYTES {
             *sent = None;
         } else {
-            kept.extend_from_slice(chunks);
+            kept.extend(chunks.iter().cloned());
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Bytes>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Chunks>> {
         // Every change under the lock is one assignment or one push, so what a panicking holder leaves is sound.
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use landbridge_net::Address;
 use uuid::Uuid;
@@ -12,18 +13,10 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Writes into a head what a proxy knows of its sender, as far as the settings want it, and says where the client is: at
-/// the other end of the connection (`peer`), or where trusted proxies in front say. `tls`: the connection is under TLS.
-pub(super) fn identify(
-    settings: &HttpConnectionManager,
-    peer: &Address,
-    tls: bool,
-    headers: &mut HeaderMap,
-) -> Address {
+/// Writes into a head what a proxy knows of its sender, as far as the settings want it. `peer` is at the other end of the
+/// connection; `tls`: that is under TLS.
+pub(super) fn identify(settings: &HttpConnectionManager, peer: &Address, tls: bool, headers: &mut HeaderMap) {
     let hops = settings.xff_num_trusted_hops as usize;
-    // The connection itself is one hop, where its address counts.
-    let skipped = if settings.use_remote_address { hops.checked_sub(1) } else { Some(hops) };
-    let said = skipped.and_then(|skipped| forwarded_for(headers, skipped));
     if settings.use_remote_address {
         if let Some(ip) = peer.ip() {
             append(headers, ip);
@@ -33,10 +26,24 @@ pub(super) fn identify(
             headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
         }
     }
-    if settings.generate_request_id && !headers.contains_key(REQUEST_ID) {
-        headers.insert(REQUEST_ID, request_id());
+    if settings.generate_request_id
+        && let Entry::Vacant(none) = headers.entry(REQUEST_ID)
+    {
+        none.insert(request_id());
     }
-    match said {
+}
+
+/// Where the client is, from a head that went through [`identify`]: at the other end of the connection, or where trusted
+/// proxies in front say.
+pub(super) fn client(settings: &HttpConnectionManager, peer: &Address, headers: &HeaderMap) -> Address {
+    let hops = settings.xff_num_trusted_hops as usize;
+    let skipped = match (settings.use_remote_address, peer.ip()) {
+        // The connection itself is one hop, and is on the list now.
+        (true, Some(_)) => Some(hops).filter(|hops| *hops > 0),
+        (true, None) => hops.checked_sub(1),
+        (false, _) => Some(hops),
+    };
+    match skipped.and_then(|skipped| forwarded_for(headers, skipped)) {
         Some(ip) => Address::Tcp(SocketAddr::new(ip, 0)),
         None => peer.clone(),
     }
@@ -69,7 +76,10 @@ fn request_id() -> HeaderValue {
     let mut text = Uuid::encode_buffer();
     let text: &str = id.hyphenated().encode_lower(&mut text);
     // Of hexadecimal digits and hyphens.
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+    let mut value = HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+    // Not for its secrecy: a value that never comes again would only push others out of HPACK's table.
+    value.set_sensitive(true);
+    value
 }
 
 #[cfg(test)]
@@ -89,7 +99,9 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_str(value).unwrap());
         }
-        let client = identify(&settings, &Address::Tcp(PEER.parse().unwrap()), true, &mut map);
+        let peer = Address::Tcp(PEER.parse().unwrap());
+        identify(&settings, &peer, true, &mut map);
+        let client = client(&settings, &peer, &map);
         assert!(map.get_all(FORWARDED_FOR).iter().count() <= 1 || !remote);
         let text = |name| map.get(name).map_or("-", |value: &HeaderValue| value.to_str().unwrap()).to_owned();
         [client.to_string(), text(FORWARDED_FOR), text(FORWARDED_PROTO)]

@@ -21,9 +21,11 @@ pub(super) struct Cors<'a> {
 impl<'a> Cors<'a> {
     /// None for requests that come from no page, or from one that may not call.
     pub(super) fn of(policy: Option<&'a CorsPolicy>, headers: &HeaderMap) -> Option<Self> {
+        let policy = policy?;
         let origin = headers.get(header::ORIGIN)?;
-        let policy =
-            policy.filter(|policy| origin.to_str().is_ok_and(|origin| policy.allows_origin(origin)))?;
+        if !origin.to_str().is_ok_and(|origin| policy.allows_origin(origin)) {
+            return None;
+        }
         Some(Self { policy, origin: origin.clone() })
     }
 

@@ -18,7 +18,7 @@ use landbridge_wire::inbound::{self, Refusal};
 use landbridge_wire::{Code, Finish, Limits, Offer, Protocol, RpcError};
 
 use crate::access_log::{AccessLog, NamedHeaders};
-use crate::call::{Answer, Carried, Pace, Plan};
+use crate::call::{Answer, Carried, Pace, Plan, Ticks};
 use crate::cluster::{AuthorityChoice, Cluster};
 use crate::config::{Action, DirectResponse, Forward, HostRewrite, Listener, Route, RouteRequest, Target};
 use crate::schemas::Schemas;
@@ -29,13 +29,14 @@ pub(crate) use headers::ResponseHeaders;
 pub(crate) use record::Record;
 
 /// Answers the requests of one listener on one worker.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) listener: Arc<Listener>,
     /// By their place in the file.
     pub(crate) clusters: Arc<[Cluster]>,
     pub(crate) schemas: Arc<Schemas>,
     pub(crate) stats: Arc<WorkerStats>,
+    pub(crate) ticks: Arc<Ticks>,
     /// None where requests are not logged.
     pub(crate) log: Option<Arc<AccessLog>>,
     pub(crate) named: Arc<NamedHeaders>,
@@ -74,7 +75,7 @@ impl Proxy {
         headers::strip_untrusted(head.headers_mut());
         let connection = respond.connection();
         let (peer, tls) = (connection.peer(), connection.tls().is_some());
-        let client = caller::identify(&self.listener.http, peer, tls, head.headers_mut());
+        caller::identify(&self.listener.http, peer, tls, head.headers_mut());
         let route = self.route(&head);
         let cors = route.and_then(|route| Cors::of(route.cors.as_deref(), head.headers()));
         let target = match route.map(|route| &route.action) {
@@ -84,6 +85,7 @@ impl Proxy {
         if self.log.is_some() || route.is_some_and(|route| !route.headers.is_empty()) {
             let cluster = target.map_or("", |target| self.clusters[target.cluster.index()].name());
             let connection = Arc::clone(respond.connection());
+            let client = caller::client(&self.listener.http, connection.peer(), head.headers());
             let name = route.map_or("", |route| route.name.as_str());
             record.know(Facts::new(&head, connection, client, name, cluster, &self.named));
         }
@@ -194,10 +196,11 @@ impl Proxy {
             timeout: target.timeout,
             request_timeout: self.listener.http.request_timeout,
             parting_time: self.listener.http.delayed_close_timeout.unwrap_or_default(),
+            ticks: &self.ticks,
             authority: chosen_authority(forward, authority),
             path,
         };
-        Some(Box::new(Carried { plan, answer, pace, request: Some((call, reader, body)) }))
+        Some(Box::new(Carried { plan, answer, pace, call: Some(call), reader, body }))
     }
 
     /// The filters of the file decide what is translated.

@@ -3,7 +3,6 @@
 
 mod reflection;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,7 +17,8 @@ const SETTLED: Duration = Duration::from_secs(5);
 /// All schemas of one configuration: a cluster has one for each source that its routes name.
 #[derive(Debug)]
 pub(crate) struct Schemas {
-    of: HashMap<ClusterId, Vec<(SchemaSource, Arc<SchemaCache>)>>,
+    /// By the cluster's place in the file.
+    of: Vec<Vec<(SchemaSource, Arc<SchemaCache>)>>,
     none: Arc<SchemaCache>,
 }
 
@@ -28,9 +28,10 @@ impl Schemas {
     /// # Errors
     /// Names the file and what is wrong with it.
     pub(crate) fn load(bootstrap: &Bootstrap) -> Result<Self, SchemaSetupError> {
-        let mut schemas = Self { of: HashMap::new(), none: Arc::new(SchemaCache::none()) };
+        let of = bootstrap.clusters().iter().map(|_| Vec::new()).collect();
+        let mut schemas = Self { of, none: Arc::new(SchemaCache::none()) };
         for target in bootstrap.targets() {
-            let caches = schemas.of.entry(target.cluster).or_default();
+            let caches = &mut schemas.of[target.cluster.index()];
             if caches.iter().all(|(source, _)| *source != target.settings.schema) {
                 let cache = SchemaCache::load(&target.settings.schema)?;
                 caches.push((target.settings.schema.clone(), Arc::new(cache)));
@@ -41,13 +42,13 @@ impl Schemas {
 
     /// The schema of a cluster, by one of the sources that its routes name.
     pub(crate) fn of(&self, cluster: ClusterId, source: &SchemaSource) -> &Arc<SchemaCache> {
-        let caches = self.of.get(&cluster).map_or(&[][..], Vec::as_slice);
+        let caches = &self.of[cluster.index()];
         caches.iter().find(|(own, _)| own == source).map_or(&self.none, |(_, cache)| cache)
     }
 
     /// All schemas of a cluster.
     pub(crate) fn of_cluster(&self, cluster: ClusterId) -> Vec<Arc<SchemaCache>> {
-        self.of.get(&cluster).into_iter().flatten().map(|(_, cache)| Arc::clone(cache)).collect()
+        self.of[cluster.index()].iter().map(|(_, cache)| Arc::clone(cache)).collect()
     }
 }
 

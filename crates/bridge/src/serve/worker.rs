@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::Shared;
 use crate::access_log::AccessLog;
+use crate::call::Ticks;
 use crate::cluster::Cluster;
 use crate::proxy::Proxy;
 
@@ -97,6 +98,7 @@ async fn run(
     for cluster in clusters.iter() {
         cluster.resolved().await;
     }
+    let ticks = Arc::<Ticks>::default();
     for (place, ((listener, log), running)) in
         listeners.into_iter().zip(logs).zip(&shared.listeners).enumerate()
     {
@@ -107,6 +109,7 @@ async fn run(
             clusters: Arc::clone(&clusters),
             schemas: Arc::clone(&shared.schemas),
             stats: shared.stats.worker(index),
+            ticks: Arc::clone(&ticks),
             log,
             named: running.named(),
             place,

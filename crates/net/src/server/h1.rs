@@ -18,10 +18,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use crate::body::{Hold, RecvBody};
-use crate::chunk::Chunk;
 use crate::drain::{Drain, DrainPhase};
 use crate::error::text_of;
 use crate::handoff::{Broken, Consumer, Producer, handoff};
+use crate::outbox::{CollectedIo, Outbox};
 use crate::server::Handler;
 use crate::server::connection::{Connection, InFlight};
 use crate::server::lifecycle::{Directive, Lifecycle};
@@ -33,13 +33,16 @@ use crate::transport::Transport;
 pub(super) async fn serve<H: Handler>(
     transport: Transport,
     connection: Arc<Connection>,
-    handler: H,
+    handler: Arc<H>,
     drain: Drain,
+    outbox: Arc<Outbox>,
 ) {
     let server = Arc::clone(&connection.server);
     let mut lifecycle = Lifecycle::new(Arc::clone(&connection), drain.clone());
-    let io = TokioIo::new(Lingering::new(transport, Arc::clone(&connection)));
-    let service = service_fn(|request| exchange(handler.clone(), request, Arc::clone(&connection), &drain));
+    let io = CollectedIo::new(transport, outbox);
+    let io = TokioIo::new(Lingering::new(io, Arc::clone(&connection)));
+    let service =
+        service_fn(|request| exchange(Arc::clone(&handler), request, Arc::clone(&connection), &drain));
     let mut http1 = pin!(
         hyper::server::conn::http1::Builder::new()
             .max_header_size(server.settings.http1_max_header_bytes)
@@ -79,7 +82,7 @@ pub(super) async fn serve<H: Handler>(
 
 /// Runs the handler for one request up to the head of the answer.
 async fn exchange<H: Handler>(
-    handler: H,
+    handler: Arc<H>,
     request: Request<Incoming>,
     connection: Arc<Connection>,
     drain: &Drain,
@@ -110,16 +113,18 @@ async fn exchange<H: Handler>(
     let request = request.map(|body| RecvBody::http1(body, Hold::Client(departure)));
     let mut work = Some(Box::pin(async move { handler.handle(request, responder).await }));
     let answer = poll_fn(|cx| {
-        if let Some(running) = &mut work
-            && running.as_mut().poll(cx).is_ready()
-        {
-            work = None;
+        if let Some(running) = &mut work {
+            // An answer that is given in here is looked for right after it.
+            lock(&shared).wakes_nobody();
+            if running.as_mut().poll(cx).is_ready() {
+                work = None;
+            }
         }
         lock(&shared).take(cx)
     })
     .await;
     match answer {
-        Answer::Given(mut head, consumer) => {
+        Answer::Given(mut head, content) => {
             let connection = &place.in_flight.connection;
             // hyper says so itself once it was told, which for a request that came just now is too late.
             let leaving = drain.phase() != DrainPhase::Running;
@@ -127,7 +132,7 @@ async fn exchange<H: Handler>(
                 head.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             let task = work.map(|work| tokio::spawn(work_on(work, shared)).abort_handle());
-            Ok(head.map(|()| AnswerBody { consumer, task, place: Some(place) }))
+            Ok(head.map(|()| AnswerBody { content, task, place: Some(place) }))
         }
         Answer::Cut => {
             place.complete = true;
@@ -176,10 +181,7 @@ async fn work_on(mut work: Pin<Box<impl Future<Output = ()>>>, shared: Arc<Mutex
 
 /// An answer of ours without content.
 fn bare(status: StatusCode) -> Response<AnswerBody> {
-    let (producer, consumer) = handoff(0);
-    // The consumer is right here, so there is somebody to take it.
-    let _ended = producer.finish(None);
-    let mut response = Response::new(AnswerBody { consumer, task: None, place: None });
+    let mut response = Response::new(AnswerBody { content: Content::EMPTY, task: None, place: None });
     *response.status_mut() = status;
     response
 }
@@ -207,7 +209,7 @@ impl Drop for Place {
 
 /// What hyper sends: what the handler produces. Dropped early, because the client went away, it stops the handler.
 struct AnswerBody {
-    consumer: Consumer,
+    content: Content,
     task: Option<tokio::task::AbortHandle>,
     place: Option<Place>,
 }
@@ -220,7 +222,7 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let frame = Pin::new(&mut self.consumer).poll_frame(cx);
+        let frame = self.content.poll_frame(cx);
         let over = match &frame {
             // A message that the handler broke off is over for the client's part, too.
             Poll::Ready(None | Some(Err(_))) => true,
@@ -234,23 +236,59 @@ impl Body for AnswerBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.consumer.is_end_stream()
+        self.content.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.consumer.size_hint()
+        match &self.content {
+            Content::Whole { data, trailers: None } => SizeHint::with_exact(data.len() as u64),
+            Content::Whole { .. } => SizeHint::new(),
+            Content::Coming(consumer) => consumer.size_hint(),
+        }
     }
 }
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        let ended = self.consumer.is_end_stream();
+        let ended = self.content.is_end_stream();
         let Some(place) = &mut self.place else { return };
         place.complete |= ended;
         if !place.complete
             && let Some(task) = &self.task
         {
             task.abort();
+        }
+    }
+}
+
+/// The content of an answer.
+#[derive(Debug)]
+enum Content {
+    /// All of it is in memory.
+    Whole { data: Bytes, trailers: Option<HeaderMap> },
+    /// The handler goes on producing it.
+    Coming(Consumer),
+}
+
+impl Content {
+    const EMPTY: Self = Self::Whole { data: Bytes::new(), trailers: None };
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match self {
+            Self::Whole { data, .. } if !data.is_empty() => {
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(data)))))
+            }
+            Self::Whole { trailers, .. } => {
+                Poll::Ready(trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
+            }
+            Self::Coming(consumer) => Pin::new(consumer).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole { data, trailers } => data.is_empty() && trailers.is_none(),
+            Self::Coming(consumer) => consumer.is_end_stream(),
         }
     }
 }
@@ -263,9 +301,10 @@ pub(crate) struct Slot {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one a request, and nearly all of them are given")]
 enum Answer {
     Awaited(Option<Waker>),
-    Given(Response<()>, Consumer),
+    Given(Response<()>, Content),
     /// Given, and on its way.
     Taken(Option<Waker>),
     /// The client is gone.
@@ -283,21 +322,12 @@ impl Slot {
             // The consumer is right here, so there is somebody to take it.
             let _ended = producer.finish(None);
         }
-        self.put(Answer::Given(head, consumer));
+        self.put(Answer::Given(head, Content::Coming(consumer)));
         producer
     }
 
     pub(super) fn answer_full(self, head: Response<()>, body: Bytes, trailers: Option<HeaderMap>) {
-        // Without a limit: all of it is in memory already.
-        let (producer, consumer) = handoff(usize::MAX);
-        let mut chunk = Chunk::from(body);
-        let ended = trailers.is_none();
-        // Neither can fail: the consumer is right here, and there is no limit to wait at.
-        let _pushed = producer.poll_push(&mut Context::from_waker(Waker::noop()), &mut chunk, ended);
-        if !ended {
-            let _ended = producer.finish(trailers);
-        }
-        self.put(Answer::Given(head, consumer));
+        self.put(Answer::Given(head, Content::Whole { data: body, trailers }));
     }
 
     pub(super) fn cut(self) {
@@ -323,6 +353,12 @@ impl Drop for Slot {
 }
 
 impl Answer {
+    fn wakes_nobody(&mut self) {
+        if let Self::Awaited(waker) = self {
+            *waker = None;
+        }
+    }
+
     fn take(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
         if let Answer::Awaited(waker) = self {
             *waker = Some(cx.waker().clone());

@@ -1,7 +1,7 @@
 //! HTTP/2 connections (RFC 9113): one task drives the frames, one task a stream runs the handler.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -12,7 +12,7 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use crate::batch::BatchedIo;
 use crate::body::{Hold, RecvBody};
 use crate::chunk::Chunk;
-use crate::drain::Drain;
+use crate::drain::{Drain, DrainPhase};
 use crate::h2_stream::{H2SendHalf, Outcome};
 use crate::header_block::HeaderBlocks;
 use crate::keepalive::Keepalive;
@@ -27,7 +27,7 @@ use crate::transport::Transport;
 pub(super) async fn serve<H: Handler>(
     transport: Transport,
     connection: Arc<Connection>,
-    handler: H,
+    handler: Arc<H>,
     drain: Drain,
 ) {
     let server = Arc::clone(&connection.server);
@@ -42,7 +42,12 @@ pub(super) async fn serve<H: Handler>(
             _ => shaken.map_err(|error| error.to_string()),
         }
     });
-    let mut h2 = match tokio::time::timeout(server.settings.header_timeout, handshake).await {
+    let handshake = tokio::time::timeout(server.settings.header_timeout, handshake);
+    let shaken = tokio::select! {
+        shaken = handshake => shaken,
+        () = drain.reached(DrainPhase::Aborting) => return,
+    };
+    let mut h2 = match shaken {
         Ok(Ok(h2)) => h2,
         Ok(Err(error)) => {
             server.stats.protocol_errors.increment();
@@ -124,7 +129,7 @@ fn begin<H: Handler>(
     request: Request<RecvStream>,
     mut respond: SendResponse<Chunk>,
     connection: &Arc<Connection>,
-    handler: &H,
+    handler: &Arc<H>,
 ) {
     let (mut head, body) = request.into_parts();
     let whole = body.is_end_stream();
@@ -138,7 +143,10 @@ fn begin<H: Handler>(
         RecvBody::http2(body, &head.headers, Hold::Caller(Arc::clone(&stream)))
     };
     let request = Request::from_parts(head, body);
-    tokio::spawn(run(handler.clone(), request, stream));
+    let responder = Responder::http2(Arc::clone(&stream));
+    let handler = Arc::clone(handler);
+    // On the heap before it is a task: tokio moves a task's future several times, and this one is large.
+    tokio::spawn(run(Box::pin(async move { handler.handle(request, responder).await }), stream));
 }
 
 /// Tells a client that waits for it to go on sending (RFC 9110 section 10.1.1). With flow control there is no reason
@@ -158,10 +166,7 @@ fn accept_expectation(headers: &mut http::HeaderMap<HeaderValue>, respond: &mut 
 ///
 /// What the handler leaves unread is discarded meanwhile, and for a while behind the answer: RFC 9113 section 8.1 lets a
 /// server stop the client by RST_STREAM with NO_ERROR, but there are clients that lose the answer by it.
-async fn run<H: Handler>(handler: H, request: Request<RecvBody>, stream: Arc<ServerStream>) {
-    let responder = Responder::http2(Arc::clone(&stream));
-    // On the heap: tokio moves a task's own future several times, and handlers can be large.
-    let mut work = Box::pin(handler.handle(request, responder));
+async fn run(mut work: Pin<Box<impl Future<Output = ()>>>, stream: Arc<ServerStream>) {
     poll_fn(|cx| match work.as_mut().poll(cx) {
         Poll::Ready(()) => Poll::Ready(()),
         Poll::Pending => {

@@ -28,10 +28,10 @@ pub(super) enum Directive {
 pub(super) struct Lifecycle {
     connection: Arc<Connection>,
     drain: Drain,
-    /// Wakes the task at each step of the drain; polled once, after that `drain` itself is looked at.
-    draining: Pin<Box<dyn Future<Output = ()> + Send>>,
-    aborting: Pin<Box<dyn Future<Output = ()> + Send>>,
-    listening: bool,
+    /// Wakes the task at the next step of the drain, whichever that is; what it is, `drain` itself says.
+    step: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// The phase that `step` was last polled in: once a phase.
+    heard: Option<DrainPhase>,
     timer: Pin<Box<Sleep>>,
     retired: Option<Instant>,
     /// Which head is on its way, and since when.
@@ -40,19 +40,20 @@ pub(super) struct Lifecycle {
 
 impl Lifecycle {
     pub(super) fn new(connection: Arc<Connection>, drain: Drain) -> Self {
-        let draining = Box::pin(drain.reached(DrainPhase::Draining));
-        let aborting = Box::pin(drain.reached(DrainPhase::Aborting));
+        let step = Box::pin(drain.reached(DrainPhase::Aborting));
         let timer = Box::pin(sleep_until(connection.opened()));
-        Self { connection, drain, draining, aborting, listening: false, timer, retired: None, head: None }
+        Self { connection, drain, step, heard: None, timer, retired: None, head: None }
     }
 
     /// `head` is the number of the one that has begun to arrive and is not complete.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, head: Option<u64>) -> Directive {
-        if !self.listening {
-            self.listening = true;
-            let _registered = (self.draining.as_mut().poll(cx), self.aborting.as_mut().poll(cx));
+        let mut phase = self.drain.phase();
+        if self.heard != Some(phase) && phase != DrainPhase::Aborting {
+            self.heard = Some(phase);
+            // Ready only if it was a step further by now.
+            let _registered = self.step.as_mut().poll(cx);
+            phase = self.drain.phase();
         }
-        let phase = self.drain.phase();
         if phase == DrainPhase::Aborting {
             return Directive::Cut;
         }

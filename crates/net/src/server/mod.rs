@@ -18,6 +18,7 @@ use crate::address::Address;
 use crate::body::RecvBody;
 use crate::drain::{Drain, DrainPhase, Held};
 use crate::listen::{Listener, concerns_one_connection};
+use crate::outbox::Outbox;
 use crate::settings::{ServerHttp, ServerSettings};
 use crate::stats::{Counter, Gauge, ServerStats};
 use crate::tls::{ALPN_H2, ALPN_HTTP1, ServerTls, TlsInfo};
@@ -28,8 +29,8 @@ pub(crate) use h1::Departure;
 pub use responder::Responder;
 pub(crate) use responder::ServerStream;
 
-/// What answers requests. Cloned for each of them, so clones have to be cheap.
-pub trait Handler: Clone + Send + Sync + 'static {
+/// What answers requests, all those of a server at once.
+pub trait Handler: Send + Sync + 'static {
     /// Answers one request by `respond`.
     ///
     /// When the client goes away before the answer is complete (RST_STREAM for any cause, or the connection is lost),
@@ -60,6 +61,8 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// stops accepting and leaves them be.
 pub async fn serve<H: Handler>(listener: Listener, server: Arc<Server>, handler: H, drain: Drain) {
     let held = drain.hold();
+    let handler = Arc::new(handler);
+    let outbox = Outbox::open();
     let mut draining = std::pin::pin!(drain.reached(DrainPhase::Draining));
     loop {
         let accepted = tokio::select! {
@@ -68,7 +71,7 @@ pub async fn serve<H: Handler>(listener: Listener, server: Arc<Server>, handler:
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, peer)) => admit(socket, peer, &server, &handler, &drain),
+            Ok((socket, peer)) => admit(socket, peer, &server, &handler, &drain, &outbox),
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
                 server.stats.accept_errors.increment();
@@ -83,7 +86,7 @@ pub async fn serve<H: Handler>(listener: Listener, server: Arc<Server>, handler:
     // Those who wait in the queue are connected as far as they know.
     let emptied = listener.into_queue().and_then(|mut queue| {
         while let Some((socket, peer)) = queue.next()? {
-            admit(socket, peer, &server, &handler, &drain);
+            admit(socket, peer, &server, &handler, &drain, &outbox);
         }
         Ok(())
     });
@@ -94,7 +97,14 @@ pub async fn serve<H: Handler>(listener: Listener, server: Arc<Server>, handler:
     drop(held);
 }
 
-fn admit<H: Handler>(socket: Socket, peer: Address, server: &Arc<Server>, handler: &H, drain: &Drain) {
+fn admit<H: Handler>(
+    socket: Socket,
+    peer: Address,
+    server: &Arc<Server>,
+    handler: &Arc<H>,
+    drain: &Drain,
+    outbox: &Arc<Outbox>,
+) {
     let stats = &server.stats;
     stats.connections_total.increment();
     let open = Open { server: Arc::clone(server), _held: drain.hold() };
@@ -102,13 +112,14 @@ fn admit<H: Handler>(socket: Socket, peer: Address, server: &Arc<Server>, handle
         stats.connections_refused.increment();
         return;
     }
-    let (handler, drain) = (handler.clone(), drain.clone());
+    let (handler, drain, outbox) = (Arc::clone(handler), drain.clone(), Arc::clone(outbox));
     tokio::spawn(async move {
-        let aborted = drain.reached(DrainPhase::Aborting);
-        let served = connect(socket, peer, Arc::clone(&open.server), handler, drain);
-        tokio::select! {
-            () = served => {}
-            () = aborted => {}
+        let begun = tokio::select! {
+            begun = begin(socket, peer, Arc::clone(&open.server), &drain) => begun,
+            () = drain.reached(DrainPhase::Aborting) => None,
+        };
+        if let Some((transport, connection)) = begun {
+            converse(transport, connection, handler, drain, outbox).await;
         }
         drop(open);
     });
@@ -126,10 +137,15 @@ impl Drop for Open {
     }
 }
 
-/// From an accepted socket to the right protocol on it.
-async fn connect<H: Handler>(socket: Socket, peer: Address, server: Arc<Server>, handler: H, drain: Drain) {
+/// From an accepted socket to a connection that has begun to speak. None if it never does.
+async fn begin(
+    socket: Socket,
+    peer: Address,
+    server: Arc<Server>,
+    drain: &Drain,
+) -> Option<(Transport, Arc<Connection>)> {
     let meter = Meter::new(&server.stats.traffic);
-    let Ok(local) = socket.local_address() else { return };
+    let local = socket.local_address().ok()?;
     let (mut transport, tls) = match &server.tls {
         None => (Transport::plain(socket, meter), None),
         Some(tls) => {
@@ -142,12 +158,12 @@ async fn connect<H: Handler>(socket: Socket, peer: Address, server: Arc<Server>,
                 Ok(Err(error)) => {
                     server.stats.tls_errors.increment();
                     tracing::debug!(%peer, %error, "TLS handshake failed");
-                    return;
+                    return None;
                 }
                 Err(_elapsed) => {
                     server.stats.tls_errors.increment();
                     tracing::debug!(%peer, "TLS handshake took too long");
-                    return;
+                    return None;
                 }
             }
         }
@@ -167,22 +183,32 @@ async fn connect<H: Handler>(socket: Socket, peer: Address, server: Arc<Server>,
     let first = tokio::select! {
         biased;
         first = first => first,
-        () = last_call => return,
+        () = last_call => return None,
     };
     let http = match first {
         Ok(Ok(Some(heard))) => agreed.unwrap_or(heard),
-        Ok(Ok(None) | Err(_)) => return,
+        Ok(Ok(None) | Err(_)) => return None,
         Err(_elapsed) => {
             server.stats.timeouts.increment();
-            return;
+            return None;
         }
     };
-    let connection = Connection::new(peer, local, http, tls, Arc::clone(&server));
-    let stats = &server.stats;
-    match http {
+    Some((transport, Connection::new(peer, local, http, tls, server)))
+}
+
+/// Speaks HTTP until the connection is over, which by now minds the drain itself.
+async fn converse<H: Handler>(
+    transport: Transport,
+    connection: Arc<Connection>,
+    handler: Arc<H>,
+    drain: Drain,
+    outbox: Arc<Outbox>,
+) {
+    let stats = Arc::clone(&connection.server.stats);
+    match connection.http() {
         HttpVersion::Http1 => {
             let _counted = Counted::new(&stats.http1_connections_total, &stats.http1_connections_active);
-            h1::serve(transport, connection, handler, drain).await;
+            h1::serve(transport, connection, handler, drain, outbox).await;
         }
         HttpVersion::Http2 => {
             let _counted = Counted::new(&stats.http2_connections_total, &stats.http2_connections_active);

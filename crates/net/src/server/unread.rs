@@ -22,9 +22,9 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use crate::outbox::CollectedIo;
 use crate::server::connection::Connection;
 use crate::settings::ServerSettings;
-use crate::transport::Transport;
 
 /// The rest of a connection's last request, where there is one.
 #[derive(Debug, Default)]
@@ -153,14 +153,14 @@ fn poll_clock(clock: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>, time: D
 
 /// A transport that lingers in its shutdown while the client may be in the middle of a request.
 pub(super) struct Lingering {
-    transport: Transport,
+    transport: CollectedIo,
     connection: Arc<Connection>,
     /// Set once our side is shut down.
     clock: Option<Pin<Box<Sleep>>>,
 }
 
 impl Lingering {
-    pub(super) fn new(transport: Transport, connection: Arc<Connection>) -> Self {
+    pub(super) fn new(transport: CollectedIo, connection: Arc<Connection>) -> Self {
         Self { transport, connection, clock: None }
     }
 }
