@@ -81,7 +81,7 @@ def _is_named(statistic: str) -> bool:
 
 
 def test_every_flag_of_serve_is_named() -> None:
-    command = [Path(sys.executable).parent / "landbridge", "serve", "--help"]
+    command = [str(Path(sys.executable).parent / "landbridge"), "serve", "--help"]
     help_page = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     flags = set(re.findall(r"--[a-z][a-z-]+", help_page)) - {"--help"}
     assert {"--port", "--workers"} <= flags
