@@ -21,10 +21,14 @@ _TASKS = Path("/proc/self/task")
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
+def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """No test leaves a thread: not one of Python's, nor the one that makes calls."""
     before = set(threading.enumerate())
+    failures = request.session.testsfailed
     yield
+    if request.session.testsfailed > failures:
+        # What has failed is shown, and held, with all that it held.
+        return
     deadline = time.monotonic() + 10
     while left := [*(set(threading.enumerate()) - before), *_call_threads()]:
         gc.collect()

@@ -230,13 +230,13 @@ def seen(program: Path, stubs: str, address: str) -> dict[str, Any]:
 
 
 def test_a_calling_program_sees_the_same_with_other_imports(
-    there: str, here: dict[str, str], tmp_path: Path
+    there: dict[str, str], here: dict[str, str], tmp_path: Path
 ) -> None:
     moved = tmp_path / "caller.py"
     moved.write_text(CALLER.read_text().replace("connectrpc", "landbridge"))
-    before = seen(CALLER, str(STUBS), there)
+    before = seen(CALLER, str(STUBS), there["application"])
     assert set(before) > {"say", "metadata", "count", "sum", "fail 5", "watched", "say sync", "fail sync"}
-    for address in (there, here["async"]):
+    for address in (there["application"], here["application"]):
         assert seen(moved, str(OWN_STUBS), address) == before
 
 

@@ -1,6 +1,7 @@
 """How a server stops, in code: what it tells, what it waits for, what it cuts."""
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -141,18 +142,26 @@ def test_the_lifespan_of_a_service_ends_after_its_last_call() -> None:
     assert seen == ["started", "ended after the call: True"]
 
 
+@pytest.mark.parametrize("application", [AsyncEcho, SyncEcho])
 def test_handlers_that_do_not_end_are_named_and_left(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    application: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("landbridge.serving.server._CLEAN_UP_TIME", 0.1)
     began, go_on = threading.Event(), threading.Event()
 
-    def stubborn(request: StringValue, _ctx: Context) -> StringValue:
+    def stubborn_sync(request: StringValue, _ctx: Context) -> StringValue:
         began.set()
         go_on.wait(30)
         return request
 
-    server = ServerSync(SyncEcho(unary(stubborn)), port=0)
+    async def stubborn(request: StringValue, _ctx: Context) -> StringValue:
+        began.set()
+        while not go_on.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+        return request
+
+    server = ServerSync(application(unary(stubborn if application is AsyncEcho else stubborn_sync)), port=0)
     with caplog.at_level(logging.WARNING, "landbridge"), server:
         with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             answer = stub(channel).future(text("a"))
@@ -160,6 +169,8 @@ def test_handlers_that_do_not_end_are_named_and_left(
             server.stop(grace=0)
             assert isinstance(answer.exception(), grpc.RpcError)
         go_on.set()
+        # Now that they have ended, so does what they were in.
+        server.wait()
     assert [record.getMessage() for record in caplog.records] == [
         "1 handlers do not end though their callers are gone; leaving them"
     ]

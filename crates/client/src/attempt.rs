@@ -135,6 +135,12 @@ pub(crate) async fn begin<'a, C: Caller>(
     // What Connect's unary form says of a failure stands in the content.
     let fails_in_content =
         target.protocol == Protocol::Connect && target.shape == Shape::Unary && status != 200;
+    // And gRPC-Web and Connect's streams may say it there, behind a head that promises nothing. Where there are attempts
+    // to be made the head waits for what follows it, unless the server may wait for more of the request.
+    let policy = &spec.method.policy;
+    let may_fail_in_content = target.protocol != Protocol::Grpc
+        && kind.sends_one()
+        && (policy.retrying.is_some() || policy.hedging.is_some());
     reader.head(Response::from_parts(head, ()), body.is_end_stream());
     let mut events = Vec::new();
     loop {
@@ -145,7 +151,7 @@ pub(crate) async fn begin<'a, C: Caller>(
                 }
                 event => events.push(event),
             }
-            if !fails_in_content {
+            if !(fails_in_content || may_fail_in_content && undelivered(&events)) {
                 return Ok(Begun { sending, reader, body, status, events });
             }
         }

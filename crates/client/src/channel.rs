@@ -99,7 +99,12 @@ pub(crate) struct Opened {
 pub(crate) struct Choice {
     first: usize,
     tried: usize,
+    /// How often an endpoint was taken again whose connection closed as the request was to be sent.
+    again: usize,
 }
+
+/// The most that is: a server that closes each connection at once would keep the call for ever.
+const MOST_AGAIN: usize = 3;
 
 /// Why a request was not sent. No server has seen it.
 #[derive(Debug)]
@@ -155,7 +160,7 @@ impl Channel {
             Balancing::RoundRobin => self.inner.next.fetch_add(1, Relaxed),
             Balancing::PickFirst => self.inner.next.load(Relaxed),
         };
-        Choice { first, tried: 0 }
+        Choice { first, tried: 0, again: 0 }
     }
 
     /// Whether every name was looked up once.
@@ -227,11 +232,16 @@ impl Channel {
                 Ok(Opened { response, send })
             }
             Err(error @ OpenError::Invalid { .. }) => Err(Unopened::Never(not_opened(&error))),
+            Err(error @ OpenError::Closed { .. }) if choice.again < MOST_AGAIN => {
+                choice.again += 1;
+                choice.tried -= 1;
+                Err(Unopened::TryNext(not_opened(&error)))
+            }
             Err(error) => {
                 self.inner.members.look_again();
                 let retry_in = match &error {
                     OpenError::BackingOff { retry_in, .. } => Some(*retry_in),
-                    // The connection closed just now, or has just failed: the next try is free.
+                    // It has just failed: the next try is free.
                     _ => Some(Duration::from_millis(1)),
                 };
                 let error = not_opened(&error);

@@ -97,9 +97,10 @@ impl Members {
 
 /// Where connections go: to the place itself, or to the proxy in front of it.
 fn reached_at(place: &Place, settings: &ChannelSettings) -> At {
-    match &settings.proxy {
-        Some(proxy) => proxy.at.literal().map_or_else(|| At::Name(proxy.at.clone()), At::Socket),
-        None => place.at.clone(),
+    match (&settings.proxy, &place.at) {
+        // Nobody else can reach a socket of this machine.
+        (None, _) | (_, At::Socket(Address::Unix(_))) => place.at.clone(),
+        (Some(proxy), _) => proxy.at.literal().map_or_else(|| At::Name(proxy.at.clone()), At::Socket),
     }
 }
 
@@ -108,7 +109,6 @@ fn member(place: &Place, address: Address, settings: &Arc<ChannelSettings>) -> M
         let to = match &place.at {
             At::Name(HostPort { host, port }) => format!("{host}:{port}"),
             At::Socket(Address::Tcp(address)) => address.to_string(),
-            // Nobody else can reach it.
             At::Socket(Address::Unix(_)) => return None,
         };
         Some(Tunnel { to, authorization: proxy.authorization.clone() })

@@ -60,7 +60,9 @@ class ServerSync:
             return
         stopping = asyncio.run_coroutine_threadsafe(self._server.stop(grace), self._loop)
         stopping.result()
-        self._thread.join()
+        if not self._server._left_behind:
+            # Otherwise its event loop waits for handlers that do not end.
+            self._thread.join()
 
     def _run(self) -> None:
         asyncio.run(self._serve())
