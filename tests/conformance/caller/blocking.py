@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from connectrpc.conformance.v1 import config_pb2
@@ -29,11 +30,23 @@ def _unary(method: Any, case: Case, answer: Answer) -> None:
     time.sleep(case.delay)
     [request] = case.messages
     answer.unsent = 0
-    with Cancellation() as cancellation:
-        if case.cancel.after_close_send is not None:
-            threading.Timer(case.cancel.after_close_send, cancellation.cancel).start()
+    with Cancellation() as cancellation, _later(case.cancel.after_close_send, cancellation.cancel):
         response = method(request, **case.settings)
     answer.ended_with(response)
+
+
+@contextmanager
+def _later(seconds: float | None, cancel: Callable[[], None]) -> Iterator[None]:
+    """Cancel by another thread, so many seconds from now if at all."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, cancel)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
 
 
 def _server_stream(method: Any, case: Case, answer: Answer) -> None:
