@@ -99,7 +99,10 @@ async def _send_one_by_one(stream: BidiStream[Any, Any], case: Case, answer: Ans
 
 async def _messages(case: Case, answer: Answer) -> AsyncIterator[Any]:
     for message in case.messages:
-        await asyncio.sleep(case.delay)
+        if case.delay:
+            # Else no other task comes in between: servers of Go's over HTTP/1.1 read what is there of a
+            # request when they begin to answer, and nothing after it.
+            await asyncio.sleep(case.delay)
         yield message
         answer.unsent -= 1
 

@@ -110,7 +110,10 @@ def _send_one_by_one(stream: BidiStreamSync[Any, Any], case: Case, answer: Answe
 
 def _messages(case: Case, answer: Answer) -> Iterator[Any]:
     for message in case.messages:
-        time.sleep(case.delay)
+        if case.delay:
+            # Else no other thread is let in: servers of Go's over HTTP/1.1 read what is there of a request
+            # when they begin to answer, and nothing after it.
+            time.sleep(case.delay)
         yield message
         answer.unsent -= 1
 
