@@ -78,8 +78,8 @@ class Echo:
 
     async def sum(self, requests: AsyncIterator[StringValue], ctx: Any) -> StringValue:
         """All requests, joined."""
-        while ctx.request_headers.get("x-slow") and not self.go_on.is_set():
-            await asyncio.sleep(0.005)
+        if ctx.request_headers.get("x-slow"):
+            assert await asyncio.to_thread(self.go_on.wait, 60)
         values = []
         with self._watched():
             async for request in requests:
