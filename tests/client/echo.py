@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from google.protobuf.wrappers_pb2 import StringValue
+from landbridge.client import ConnectClient
 from landbridge.method import StreamType
 
 from tests.package.echo import SERVICE, AsyncEcho, method, text
@@ -16,7 +17,7 @@ SUM = method("Sum", StreamType.CLIENT_STREAM)
 COUNT = method("Count", StreamType.SERVER_STREAM)
 TALK = method("Talk", StreamType.BIDI_STREAM)
 
-__all__ = ["COUNT", "ECHO", "SERVICE", "SUM", "TALK", "Echo", "text"]
+__all__ = ["COUNT", "ECHO", "SERVICE", "SUM", "TALK", "Echo", "call_in_time", "text"]
 
 
 class Echo:
@@ -116,3 +117,18 @@ class Echo:
                 if request.value == "bye":
                     return
                 yield text(request.value.upper())
+
+
+async def call_in_time(client: ConnectClient, echo: Echo) -> None:
+    """Make a call whose time is over once its handler runs."""
+
+    async def run_out(limit: asyncio.Timeout) -> None:
+        await asyncio.to_thread(echo.await_waiting)
+        limit.reschedule(0)
+
+    async with asyncio.timeout(None) as limit:
+        running_out = asyncio.create_task(run_out(limit))
+        try:
+            await client.execute_unary(request=text("wait"), method=ECHO)
+        finally:
+            await running_out
