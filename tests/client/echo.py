@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from google.protobuf.wrappers_pb2 import StringValue
+from landbridge.client import ConnectClient
 from landbridge.method import StreamType
 
 from tests.package.echo import SERVICE, AsyncEcho, method, text
@@ -16,7 +17,7 @@ SUM = method("Sum", StreamType.CLIENT_STREAM)
 COUNT = method("Count", StreamType.SERVER_STREAM)
 TALK = method("Talk", StreamType.BIDI_STREAM)
 
-__all__ = ["COUNT", "ECHO", "SERVICE", "SUM", "TALK", "Echo", "text"]
+__all__ = ["COUNT", "ECHO", "SERVICE", "SUM", "TALK", "Echo", "call_in_time", "text"]
 
 
 class Echo:
@@ -78,8 +79,8 @@ class Echo:
 
     async def sum(self, requests: AsyncIterator[StringValue], ctx: Any) -> StringValue:
         """All requests, joined."""
-        while ctx.request_headers.get("x-slow") and not self.go_on.is_set():
-            await asyncio.sleep(0.005)
+        if ctx.request_headers.get("x-slow"):
+            assert await asyncio.to_thread(self.go_on.wait, 60)
         values = []
         with self._watched():
             async for request in requests:
@@ -116,3 +117,18 @@ class Echo:
                 if request.value == "bye":
                     return
                 yield text(request.value.upper())
+
+
+async def call_in_time(client: ConnectClient, echo: Echo) -> None:
+    """Make a call whose time is over once its handler runs."""
+
+    async def run_out(limit: asyncio.Timeout) -> None:
+        await asyncio.to_thread(echo.await_waiting)
+        limit.reschedule(0)
+
+    async with asyncio.timeout(None) as limit:
+        running_out = asyncio.create_task(run_out(limit))
+        try:
+            await client.execute_unary(request=text("wait"), method=ECHO)
+        finally:
+            await running_out

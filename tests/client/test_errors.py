@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,7 +24,9 @@ from tests.client.conftest import Serve
 from tests.client.echo import COUNT, ECHO, SERVICE, text
 from tests.package.echo import AsyncEcho
 
-PROTOCOLS = pytest.mark.parametrize("protocol", list(ProtocolType), ids=lambda protocol: protocol.name.lower())
+PROTOCOLS = pytest.mark.parametrize(
+    "protocol", list(ProtocolType), ids=lambda protocol: protocol.name.lower()
+)
 MESSAGE = "no such thing: 50 % é\n\t\x7f 日本"
 
 
@@ -44,20 +46,25 @@ async def fail_late(request: StringValue, ctx: Any) -> Any:
 
 
 @pytest.fixture
-def failure(serve: Serve) -> Iterator[Callable[..., ConnectError]]:
+def failure(serve: Serve) -> Callable[..., ConnectError]:
     """Have a call fail."""
     methods: Any = {"Echo": (StreamType.UNARY, fail), "Count": (StreamType.SERVER_STREAM, fail_late)}
     url = f"http://127.0.0.1:{serve(AsyncEcho(methods))}"
 
     def make(protocol: ProtocolType, code: Code, *, stream: bool = False) -> ConnectError:
-        with ConnectClientSync(url, protocol=protocol) as client, pytest.raises(ConnectError) as failed:
-            if stream:
-                list(client.execute_server_stream(request=text(code.value), method=COUNT))
-            else:
-                client.execute_unary(request=text(code.value), method=ECHO)
+        with ConnectClientSync(url, protocol=protocol) as client:
+            request = text(code.value)
+
+            def call() -> object:
+                if stream:
+                    return list(client.execute_server_stream(request=request, method=COUNT))
+                return client.execute_unary(request=request, method=ECHO)
+
+            with pytest.raises(ConnectError) as failed:
+                call()
         return failed.value
 
-    yield make
+    return make
 
 
 @PROTOCOLS
@@ -89,16 +96,23 @@ def test_errors_can_be_pickled_and_copied(failure: Any, protocol: ProtocolType) 
         assert again.headers.getall("x-head") == ("h", "2")
         assert again.trailers["x-tail"] == "t"
     mine = pickle.loads(pickle.dumps(ConnectError(Code.NOT_FOUND, "mine", [text("d")])))
-    assert (mine.code, mine.message, mine.details[0].value(StringValue)) == (Code.NOT_FOUND, "mine", text("d"))
+    assert (mine.code, mine.message, mine.details[0].value(StringValue)) == (
+        Code.NOT_FOUND,
+        "mine",
+        text("d"),
+    )
     assert not mine.headers
 
 
 @PROTOCOLS
 def test_metadata_of_a_failure_is_told(serve: Serve, protocol: ProtocolType) -> None:
     url = f"http://127.0.0.1:{serve(AsyncEcho({'Echo': (StreamType.UNARY, fail)}))}"
-    with ConnectClientSync(url, protocol=protocol) as client:
-        with ResponseMetadata() as metadata, pytest.raises(ConnectError):
-            client.execute_unary(request=text("not_found"), method=ECHO)
+    with (
+        ConnectClientSync(url, protocol=protocol) as client,
+        ResponseMetadata() as metadata,
+        pytest.raises(ConnectError),
+    ):
+        client.execute_unary(request=text("not_found"), method=ECHO)
     assert metadata.http_status == (404 if protocol is ProtocolType.CONNECT else 200)
     assert metadata.headers.getall("x-head") == ("h", "2")
     assert metadata.trailers["x-tail"] == "t"
@@ -112,7 +126,7 @@ def test_a_status_of_grpcio_is_an_error_with_details() -> None:
         context.abort_with_status(rpc_status.to_status(Status(code=9, message="é %", details=[packed])))
         return b""
 
-    handler = grpc.unary_unary_rpc_method_handler(refuse)
+    handler: Any = grpc.unary_unary_rpc_method_handler(refuse)
     server = grpc.server(ThreadPoolExecutor(2))
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, {"Echo": handler})])
     port = server.add_insecure_port("127.0.0.1:0")

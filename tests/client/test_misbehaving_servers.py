@@ -3,11 +3,10 @@
 import gzip
 import resource
 import socket
-import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -19,70 +18,15 @@ from landbridge.errors import ConnectError
 from landbridge.protocol import ProtocolType
 
 from tests.client.echo import COUNT, ECHO, text
+from tests.client.raw_http1 import envelope, http1, raw_server
 from tests.peers.bare_http2 import Exchange, bare_http2_server
 
 MESSAGE = text("hello").SerializeToString()
 SECONDS = 20_000
 
 
-def envelope(data: bytes, flags: int = 0) -> bytes:
-    """A message with its prefix."""
-    return struct.pack(">BI", flags, len(data)) + data
-
-
 CONNECT_END = envelope(b"{}", 2)
 WEB_END = envelope(b"grpc-status: 0\r\n", 0x80)
-
-
-@contextmanager
-def raw_server(answer: Callable[[socket.socket], object]) -> Iterator[str]:
-    """Answer each request over HTTP/1.1 with whatever bytes a test wants, then close; gives the URL."""
-    threads: list[threading.Thread] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve(peer: socket.socket) -> None:
-            with peer, suppress(OSError):
-                _read_request(peer)
-                answer(peer)
-                # What was not read would turn the close into a reset, which overtakes the answer.
-                peer.shutdown(socket.SHUT_WR)
-                while peer.recv(65536):
-                    pass
-
-        def accept() -> None:
-            with suppress(OSError):
-                while True:
-                    peer, _ = listener.accept()
-                    threads.append(threading.Thread(target=serve, args=(peer,)))
-                    threads[-1].start()
-
-        accepting = threading.Thread(target=accept)
-        accepting.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            accepting.join()
-            for thread in threads:
-                thread.join()
-
-
-def _read_request(peer: socket.socket) -> None:
-    seen = b""
-    while b"\r\n\r\n" not in seen:
-        data = peer.recv(65536)
-        if not data:
-            raise OSError
-        seen += data
-    head, _, body = seen.partition(b"\r\n\r\n")
-    lines = [line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:]]
-    headers = {name: value.strip() for name, value in lines}
-    if b"content-length" in headers:
-        while len(body) < int(headers[b"content-length"]):
-            body += peer.recv(65536)
-    elif b"transfer-encoding" in headers:
-        while not body.endswith(b"0\r\n\r\n"):
-            body += peer.recv(65536)
 
 
 def client_of(url: str, protocol: ProtocolType = ProtocolType.CONNECT, **settings: Any) -> ConnectClientSync:
@@ -92,23 +36,23 @@ def client_of(url: str, protocol: ProtocolType = ProtocolType.CONNECT, **setting
     return ConnectClientSync(url, protocol=protocol, transport=transport, timeout_ms=SECONDS, **settings)
 
 
-def failure(url: str, protocol: ProtocolType = ProtocolType.CONNECT, *, stream: bool = False, **settings: Any) -> ConnectError:
+def failure(
+    url: str, protocol: ProtocolType = ProtocolType.CONNECT, *, stream: bool = False, **settings: Any
+) -> ConnectError:
     """What a call fails with."""
-    with client_of(url, protocol, **settings) as client, pytest.raises(ConnectError) as failed:
-        if stream:
-            list(client.execute_server_stream(request=text("a"), method=COUNT))
-        else:
-            client.execute_unary(request=text("a"), method=ECHO)
+    with client_of(url, protocol, **settings) as client:
+
+        def call() -> object:
+            if stream:
+                return list(client.execute_server_stream(request=text("a"), method=COUNT))
+            return client.execute_unary(request=text("a"), method=ECHO)
+
+        with pytest.raises(ConnectError) as failed:
+            call()
     # It came from the answer, and not from waiting for it.
     assert failed.value.code is not Code.DEADLINE_EXCEEDED
     assert failed.value.message
     return failed.value
-
-
-def http1(content: bytes, kind: str, *, status: str = "200 OK", more: str = "") -> bytes:
-    """An answer of HTTP/1.1."""
-    head = f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {len(content)}\r\n{more}\r\n"
-    return head.encode() + content
 
 
 WHOLE: dict[tuple[ProtocolType, bool], bytes] = {
@@ -118,7 +62,9 @@ WHOLE: dict[tuple[ProtocolType, bool], bytes] = {
     (ProtocolType.GRPC_WEB, True): http1(envelope(MESSAGE) + WEB_END, "application/grpc-web+proto"),
 }
 CASES = pytest.mark.parametrize(
-    ("protocol", "stream"), list(WHOLE), ids=[f"{p.name.lower()} {'stream' if s else 'unary'}" for p, s in WHOLE]
+    ("protocol", "stream"),
+    list(WHOLE),
+    ids=[f"{p.name.lower()} {'stream' if s else 'unary'}" for p, s in WHOLE],
 )
 
 
@@ -161,7 +107,7 @@ def test_an_answer_without_length_cut_at_any_byte_fails_the_call(
     with raw_server(answer) as url:
         for cut in range(len(content)):
             error = failure(url, protocol, stream=stream)
-            assert error.code in {Code.UNAVAILABLE, Code.INTERNAL, Code.UNKNOWN, Code.INVALID_ARGUMENT}, error
+            assert error.code in {Code.UNAVAILABLE, Code.INTERNAL, Code.INVALID_ARGUMENT}, (cut, error)
 
 
 def test_a_grpc_answer_cut_at_any_byte_fails_the_call() -> None:
@@ -193,7 +139,8 @@ def test_a_grpc_answer_that_ends_early_fails_the_call() -> None:
         url = f"http://127.0.0.1:{port}"
         for cut in range(1, len(content)):
             for stream in (False, True):
-                assert failure(url, ProtocolType.GRPC, stream=stream).code in {Code.INTERNAL, Code.UNKNOWN}
+                error = failure(url, ProtocolType.GRPC, stream=stream)
+                assert error.code in {Code.INTERNAL, Code.UNKNOWN}, (cut, error)
         cut = 0
         assert failure(url, ProtocolType.GRPC).code is Code.UNIMPLEMENTED
 
@@ -240,7 +187,9 @@ STATUSES = [
 
 
 @pytest.mark.parametrize(("status", "code"), STATUSES)
-@pytest.mark.parametrize("protocol", [ProtocolType.CONNECT, ProtocolType.GRPC_WEB], ids=lambda p: p.name.lower())
+@pytest.mark.parametrize(
+    "protocol", [ProtocolType.CONNECT, ProtocolType.GRPC_WEB], ids=lambda p: p.name.lower()
+)
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
 def test_a_page_of_a_proxy_gives_the_code_of_its_status(
     protocol: ProtocolType, stream: bool, status: int, code: Code
@@ -402,7 +351,10 @@ def test_a_message_above_the_limit_is_refused(protocol: ProtocolType, stream: bo
 
 @pytest.mark.parametrize(
     ("protocol", "kind"),
-    [(ProtocolType.CONNECT, "application/connect+proto"), (ProtocolType.GRPC_WEB, "application/grpc-web+proto")],
+    [
+        (ProtocolType.CONNECT, "application/connect+proto"),
+        (ProtocolType.GRPC_WEB, "application/grpc-web+proto"),
+    ],
 )
 def test_a_message_that_claims_to_be_endless_is_refused_before_it_comes(
     protocol: ProtocolType, kind: str
@@ -438,15 +390,15 @@ def _endlessly(peer: socket.socket, start: bytes, piece: bytes) -> None:
     ],
     ids=["headers", "a header", "a reason"],
 )
-def test_an_endless_head_is_refused(
-    protocol: ProtocolType, stream: bool, start: bytes, piece: bytes
-) -> None:
+def test_an_endless_head_is_refused(protocol: ProtocolType, stream: bool, start: bytes, piece: bytes) -> None:
     with raw_server(lambda peer: _endlessly(peer, start, piece)) as url, bounded_memory(32 << 20):
         error = failure(url, protocol, stream=stream)
     assert error.code in {Code.UNAVAILABLE, Code.INTERNAL, Code.RESOURCE_EXHAUSTED, Code.UNKNOWN}
 
 
-@pytest.mark.parametrize("protocol", [ProtocolType.CONNECT, ProtocolType.GRPC_WEB], ids=lambda p: p.name.lower())
+@pytest.mark.parametrize(
+    "protocol", [ProtocolType.CONNECT, ProtocolType.GRPC_WEB], ids=lambda p: p.name.lower()
+)
 def test_an_endless_row_of_interim_answers_ends_with_the_deadline(protocol: ProtocolType) -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\n" * 100
     with (

@@ -113,7 +113,7 @@ def test_a_child_that_ends_as_usual_takes_nothing_from_its_parent(run: Run) -> N
     )
 
 
-def test_calls_in_flight_belong_to_the_process_that_made_them(run: Run, echo: Echo) -> None:
+def test_calls_in_flight_belong_to_the_process_that_made_them(run: Run) -> None:
     run(
         """
         client = ConnectClientSync(url, protocol=ProtocolType.GRPC)
@@ -188,7 +188,7 @@ def test_asynchronous_calls_go_on_while_the_process_forks(run: Run) -> None:
                 await asyncio.sleep(0.005)
                 pid = os.fork()
                 if pid == 0:
-                    # The child has no running loop; it makes one of its own, in a thread without the parent's.
+                    # The child has no running loop; it makes its own, in a thread without the parent's.
                     def own():
                         try:
                             async def once():
@@ -213,9 +213,7 @@ def test_asynchronous_calls_go_on_while_the_process_forks(run: Run) -> None:
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_multiprocessing_calls_from_all_its_processes(
-    url: str, tmp_path: Path, method: str
-) -> None:
+def test_multiprocessing_calls_from_all_its_processes(url: str, tmp_path: Path, method: str) -> None:
     program = tmp_path / "program.py"
     program.write_text(
         PREAMBLE
@@ -271,7 +269,7 @@ def test_a_pre_fork_server_calls_with_a_client_made_before_the_fork(url: str, tm
         )
     )
     with _gunicorn(tmp_path) as port:
-        workers = set()
+        workers: set[str] = set()
         deadline = time.monotonic() + 30
         while len(workers) < 2:
             assert time.monotonic() < deadline

@@ -1,7 +1,6 @@
 """Servers that are not ours, and ours: all kinds of calls, and what becomes of them when a server dies."""
 
 import asyncio
-import re
 import signal
 import socket
 import subprocess
@@ -12,7 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from landbridge.client import ConnectClient, ConnectClientSync, ResponseMetadata, Transport
@@ -153,9 +152,7 @@ async def _all_kinds(url: str, protocol: ProtocolType, version: Any) -> None:
         assert [one.number async for one in counted] == list(range(1, 101))
         assert (await client.execute_client_stream(request=_numbers(), method=SUM)).total == 321
         with pytest.raises(ConnectError, match="gone") as failed:
-            await client.execute_unary(
-                request=talk_pb2.FailRequest(code=5, message="gone"), method=FAIL
-            )
+            await client.execute_unary(request=talk_pb2.FailRequest(code=5, message="gone"), method=FAIL)
         assert failed.value.code is Code.NOT_FOUND
         if version == "2":
             async with client.execute_bidi_stream(method=CONVERSE) as call:
@@ -206,13 +203,16 @@ def test_all_kinds_of_calls_go_through_envoy(
 def test_unary_calls_of_connect_go_through_envoy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # All that its filter translates.
     monkeypatch.setenv(COMMAND_VARIABLE, str(BIN / "envoy"))
-    with served(GRPCIO, tmp_path) as server, running_bridge(envoy_file(Upstream(server.port))) as envoy:
-        with ConnectClientSync(envoy.url, transport=Transport(trust_env=False)) as client:
-            said = client.execute_unary(request=talk_pb2.SayRequest(sentence="hi"), method=SAY)
-            assert said.sentence == "You said: hi"
-            with pytest.raises(ConnectError, match="gone") as failed:
-                client.execute_unary(request=talk_pb2.FailRequest(code=5, message="gone"), method=FAIL)
-            assert failed.value.code is Code.NOT_FOUND
+    with (
+        served(GRPCIO, tmp_path) as server,
+        running_bridge(envoy_file(Upstream(server.port))) as envoy,
+        ConnectClientSync(envoy.url, transport=Transport(trust_env=False)) as client,
+    ):
+        said = client.execute_unary(request=talk_pb2.SayRequest(sentence="hi"), method=SAY)
+        assert said.sentence == "You said: hi"
+        with pytest.raises(ConnectError, match="gone") as failed:
+            client.execute_unary(request=talk_pb2.FailRequest(code=5, message="gone"), method=FAIL)
+        assert failed.value.code is Code.NOT_FOUND
 
 
 # Servers that die under load.
@@ -229,7 +229,7 @@ class Load:
         self.outcomes: Counter[Code | None] = Counter()
         self._threads = [threading.Thread(target=self._call) for _ in range(6)]
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -343,6 +343,5 @@ def _code_of_a_call(client: ConnectClientSync) -> Code | None:
     try:
         client.execute_unary(request=talk_pb2.SayRequest(sentence="hi"), method=SAY, timeout_ms=20_000)
     except ConnectError as error:
-        assert re.search(r".", error.message)
         return error.code
     return None

@@ -18,11 +18,13 @@ from landbridge.method import IdempotencyLevel, MethodInfo, StreamType
 from landbridge.protocol import ProtocolType
 
 from tests.client.echo import COUNT, ECHO, SERVICE, SUM, TALK, text
-from tests.client.test_misbehaving_servers import envelope, http1, raw_server
+from tests.client.raw_http1 import envelope, http1, raw_server
 from tests.package.echo import AsyncEcho
 from tests.peers.bare_http2 import Exchange, bare_http2_server
 
-PROTOCOLS = pytest.mark.parametrize("protocol", list(ProtocolType), ids=lambda protocol: protocol.name.lower())
+PROTOCOLS = pytest.mark.parametrize(
+    "protocol", list(ProtocolType), ids=lambda protocol: protocol.name.lower()
+)
 
 
 def retrying(attempts: int = 4, **policy: Any) -> dict[str, Any]:
@@ -236,7 +238,7 @@ def test_failures_use_retries_up(client_of: Client) -> None:
     assert failing.attempts == [None, "1"]
 
 
-def test_the_config_sets_a_timeout_and_whether_calls_wait(serve: Any, closed_port: int) -> None:
+def test_the_config_sets_a_timeout_and_whether_calls_wait(closed_port: int) -> None:
     config = {"methodConfig": [{"name": [{}], "timeout": "0.1s", "waitForReady": True}]}
     transport = Transport(service_config=config)
     url = f"http://127.0.0.1:{closed_port}"
@@ -274,7 +276,7 @@ class Slow:
     @contextmanager
     def serve(self) -> Iterator[str]:
         """Serve; gives the URL."""
-        handler = grpc.unary_unary_rpc_method_handler(self._answer)
+        handler: Any = grpc.unary_unary_rpc_method_handler(self._answer)
         server = grpc.server(ThreadPoolExecutor(16))
         server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, {"Echo": handler})])
         port = server.add_insecure_port("127.0.0.1:0")

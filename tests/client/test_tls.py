@@ -15,7 +15,9 @@ from landbridge.serving import ServerSync, TlsConfig
 
 from tests.client.echo import ECHO, Echo, text
 
-PROTOCOLS = pytest.mark.parametrize("protocol", list(ProtocolType), ids=lambda protocol: protocol.name.lower())
+PROTOCOLS = pytest.mark.parametrize(
+    "protocol", list(ProtocolType), ids=lambda protocol: protocol.name.lower()
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ def serve_tls(echo: Echo, authority: trustme.CA) -> Iterator[Serve]:
         server.stop(grace=0)
 
 
-def call(url: str, tls: TlsSettings | None, protocol: ProtocolType = ProtocolType.CONNECT, **settings: Any) -> str:
+def call(
+    url: str, tls: TlsSettings | None, protocol: ProtocolType = ProtocolType.CONNECT, **settings: Any
+) -> str:
     """Call `Echo`."""
     transport = Transport(tls=tls, trust_env=False, **settings)
     with ConnectClientSync(url, protocol=protocol, transport=transport, timeout_ms=20_000) as client:
@@ -95,7 +99,10 @@ def test_the_systems_roots_do_not_know_an_own_authority(serve_tls: Serve) -> Non
 
 
 def test_another_authority_is_not_trusted(serve_tls: Serve) -> None:
-    assert "certificate" in refused(serve_tls("127.0.0.1"), TlsSettings(ca=trustme.CA().cert_pem.bytes())).lower()
+    assert (
+        "certificate"
+        in refused(serve_tls("127.0.0.1"), TlsSettings(ca=trustme.CA().cert_pem.bytes())).lower()
+    )
 
 
 def test_the_certificate_has_to_carry_the_name(serve_tls: Serve, authority: trustme.CA) -> None:

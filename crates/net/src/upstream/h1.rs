@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::body::{Hold, Outlet, RecvBody, SendBody};
 use crate::error::{RecvError, text_of};
 use crate::handoff::{Consumer, handoff};
+use crate::server::HttpVersion;
 use crate::transport::Transport;
 use crate::upstream::connect::ConnectError;
 use crate::upstream::endpoint::{EndpointConfig, OpenError};
@@ -100,7 +101,7 @@ pub(super) async fn start(
             })
         })
         .await;
-        pool.closed(id);
+        pool.closed(id, HttpVersion::Http1);
     };
     let now = Instant::now();
     let idle = IdleConnection { id, generation, requests: 0, sender, opened: now, since: now };

@@ -18,6 +18,7 @@ use crate::chunk::Chunk;
 use crate::error::RecvError;
 use crate::h2_stream::{H2SendHalf, Outcome};
 use crate::keepalive::Keepalive;
+use crate::server::HttpVersion;
 use crate::transport::Transport;
 use crate::upstream::connect::ConnectError;
 use crate::upstream::endpoint::{EndpointConfig, OpenError};
@@ -117,7 +118,7 @@ pub(super) async fn start(
         })
         .await;
         // First out of use, then dead: nobody is to find it in between.
-        pool.closed(id);
+        pool.closed(id, HttpVersion::Http2);
         drop(h2);
     };
     Ok((connection, Box::pin(driver)))

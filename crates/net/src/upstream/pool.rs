@@ -45,6 +45,8 @@ struct State {
     idle: Vec<IdleConnection>,
     /// Established connections, in whatever state.
     open: usize,
+    /// Those of them that speak HTTP/2.
+    open_http2: usize,
     connecting: usize,
     /// What the last connection turned out to speak.
     speaks: Option<HttpVersion>,
@@ -56,6 +58,14 @@ struct State {
     generation: u64,
 }
 
+impl State {
+    /// Whether a connection may take another request, now or when one of its own is done. One that finishes its streams
+    /// and takes no more, as after GOAWAY, is not among them.
+    fn may_have_room(&self) -> bool {
+        !self.http2.is_empty() || self.open > self.open_http2
+    }
+}
+
 impl Pool {
     pub(super) fn new(config: EndpointConfig) -> Arc<Self> {
         let backoff = Backoff::new(config.settings.backoff_base, config.settings.backoff_max);
@@ -65,6 +75,7 @@ impl Pool {
                 http2: Vec::new(),
                 idle: Vec::new(),
                 open: 0,
+                open_http2: 0,
                 connecting: 0,
                 speaks: None,
                 backoff,
@@ -139,7 +150,7 @@ impl Pool {
             return Ok(());
         }
         if let Some(retry_in) = state.backoff.wait(Instant::now()) {
-            let alive = state.open > 0 || state.connecting > 0;
+            let alive = state.may_have_room() || state.connecting > 0;
             return match &state.last_failure {
                 Some(after) if !alive => Err(OpenError::BackingOff { after: after.clone(), retry_in }),
                 _ => Ok(()),
@@ -239,9 +250,10 @@ impl Pool {
     }
 
     /// A connection is over.
-    pub(super) fn closed(&self, id: u64) {
+    pub(super) fn closed(&self, id: u64, speaks: HttpVersion) {
         let mut state = self.lock();
         state.open -= 1;
+        state.open_http2 -= usize::from(speaks == HttpVersion::Http2);
         state.http2.retain(|connection| connection.id() != id);
         state.idle.retain(|idle| idle.id() != id);
         let open = state.open;
@@ -275,7 +287,7 @@ impl Waiting {
     /// The error to give up with: an attempt failed since the wait began, and nothing else can help.
     pub(super) fn hopeless(&self) -> Option<OpenError> {
         let state = self.pool.lock();
-        let failed = state.failures > self.failures && state.open == 0;
+        let failed = state.failures > self.failures && !state.may_have_room();
         state.last_failure.clone().filter(|_| failed).map(OpenError::Connect)
     }
 }
@@ -337,6 +349,7 @@ impl Attempt {
         match started {
             Started::Http2(connection, driver) => {
                 stats.http2_connections_total.increment();
+                state.open_http2 += 1;
                 state.speaks = Some(HttpVersion::Http2);
                 if current {
                     state.http2.push(connection);

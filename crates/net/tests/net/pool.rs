@@ -294,3 +294,24 @@ async fn a_request_that_http_cannot_carry_is_refused_before_it_is_sent() {
     let error = within(world.endpoint(UpstreamHttp::Http2).open(head, true)).await.expect_err("malformed");
     assert!(matches!(error, OpenError::Invalid { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn a_connection_that_drains_does_not_hold_up_new_requests() {
+    let permits = Arc::new(Semaphore::new(0));
+    let world = World::start(held(&permits));
+    let endpoint = world.endpoint(UpstreamHttp::Http2);
+    let (response, _body) = within(endpoint.open(get("/"), true)).await.expect("open");
+    until(|| world.stats().requests_active.value() == 1).await;
+    world.drain.begin();
+    loop {
+        match within(endpoint.open(get("/"), true)).await {
+            // The word that the connection takes no more is still on its way.
+            Ok(taken) => drop(taken),
+            Err(OpenError::Connect(_) | OpenError::BackingOff { .. }) => break,
+            Err(other) => panic!("{other}"),
+        }
+        tokio::task::yield_now().await;
+    }
+    permits.add_permits(100);
+    within(response).await.expect("an answer");
+}
