@@ -26,6 +26,7 @@ class Authority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority for tests")])
         authority = x509.BasicConstraints(ca=True, path_length=0)
         signed = self._template(self._name, self._key).add_extension(authority, critical=True)
+        signed = signed.add_extension(_usage(signs=True), critical=True)
         self.certificate = _pem(signed.sign(self._key, hashes.SHA256()))
         """Its own certificate, in PEM."""
 
@@ -34,6 +35,8 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         template = self._template(x509.Name([]), key)
         named = template.add_extension(x509.SubjectAlternativeName(names), critical=True)
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        named = named.add_extension(signer, critical=False)
         return Identity(
             _pem(named.sign(self._key, hashes.SHA256())),
             key.private_bytes(
@@ -51,7 +54,23 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(hours=1))
             .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         )
+
+
+def _usage(*, signs: bool) -> x509.KeyUsage:
+    """What a key is for. Python 3.13 takes no authority that does not say so."""
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def dns(name: str) -> x509.GeneralName:
