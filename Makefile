@@ -10,7 +10,7 @@
 #   make package       the Python package, built and installed into .venv/
 #   make conformance   SUITE=bridge-server, bridge-client, server, server-sync, server-asgi, server-wsgi, client or
 #                      client-sync; all of them when SUITE is not given
-#   make bench         SUITE=bridge or SUITE=server; says how to install the load generators it needs
+#   make bench         SUITE=bridge, server or client; says how to install the load generators it needs
 #   make fuzz          a short run of every fuzz target
 #   make clean         removes .venv/ and target/
 
@@ -34,8 +34,8 @@ PYTHON_CODE := python examples demo tests bench
 export PYO3_PYTHON := $(BIN)/python
 export PYO3_BUILD_EXTENSION_MODULE := 1
 
-.PHONY: build package demo test test-quick test-rust test-python lint lint-rust lint-python lint-deny conformance \
-	bench bench-tools bench-echo fuzz clean
+.PHONY: build package demo test test-quick test-rust test-python test-newer lint lint-rust lint-python lint-deny \
+	conformance bench bench-tools bench-echo fuzz clean
 .DELETE_ON_ERROR:
 
 build:
@@ -48,7 +48,8 @@ demo: build package $(DONE)/stubs $(DONE)/own-stubs
 	$(RUN) -m demo.run $(if $(KEEP),--keep)
 
 test:
-	$(call in_turn,test-rust build package $(SUITES:%=conformance-%) fuzz demo test-python)
+	$(call in_turn,test-rust build package $(SUITES:%=conformance-%) fuzz demo test-python \
+		test-newer)
 
 test-quick:
 	$(call in_turn,test-rust build package test-python)
@@ -68,6 +69,10 @@ test-rust: $(DONE)/venv
 # What is generated is held against the checkers that users run over it.
 test-python: build package $(DONE)/stubs $(DONE)/lint
 	$(RUN) -m pytest -p no:cacheprovider
+
+# Where the machine has a CPython that is newer than that of .venv/.
+test-newer: $(DONE)/stubs $(DONE)/own-stubs
+	$(RUN) -m tests.running.newer_python
 
 lint:
 	$(call in_turn,lint-rust lint-deny lint-python)
