@@ -46,7 +46,7 @@ def main(kind: str) -> None:
 
 
 async def _serve(kind: str, wanted: Any) -> None:
-    from landbridge.serving import Server, TlsConfig  # noqa: PLC0415
+    from landbridge.serving import Limits, Server, TlsConfig  # noqa: PLC0415
 
     from tests.conformance import applications  # noqa: PLC0415
 
@@ -61,7 +61,10 @@ async def _serve(kind: str, wanted: Any) -> None:
         kind
     ]
     application = make(wanted.message_receive_limit or None)
-    server = Server(application, port=0, tls=tls, threads=32)
+    # The runner's clients keep connections that they have opened and not used. One that is closed at the very
+    # moment of its first use fails its case.
+    limits = Limits(header_timeout=600)
+    server = Server(application, port=0, tls=tls, threads=32, limits=limits)
     await server.start()
     _answer(wanted, server.port)
     await server.wait()
