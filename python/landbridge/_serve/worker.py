@@ -106,7 +106,9 @@ async def _serve(server: Server, options: Options) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN if options.supervisor is not None else leaving.on_signal)
     if options.supervisor is not None:
         asyncio.get_running_loop().add_reader(options.supervisor, leaving.on_orphaned, options.supervisor)
-    await server.start()
+    if not await leaving.started():
+        logger.info("stopped before it was ready")
+        return 0
     if options.ready is not None:
         os.write(options.ready, b"1")
         os.close(options.ready)
@@ -133,7 +135,18 @@ class _Leaving:
         self._grace = grace
         self._loop = asyncio.get_running_loop()
         self._signals = 0
+        self._starting: asyncio.Task[None] | None = None
         self._stops: list[asyncio.Task[None]] = []
+
+    async def started(self) -> bool:
+        """Start the server; gives whether that was let be done. What starts may take its time."""
+        starting = self._starting = self._loop.create_task(self._server.start())
+        await asyncio.wait((starting,))
+        self._starting = None
+        if starting.cancelled():
+            return False
+        starting.result()
+        return True
 
     def on_signal(self, _number: int, _frame: FrameType | None) -> None:
         """Begin, or hurry. Runs between any two steps of Python, also where a handler blocks the loop."""
@@ -153,5 +166,8 @@ class _Leaving:
         await asyncio.gather(*self._stops)
 
     def _stop(self, grace: float) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+            return
         logger.info("draining: calls have %g seconds to finish", grace)
         self._stops.append(self._loop.create_task(self._server.stop(grace)))
