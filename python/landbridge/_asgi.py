@@ -10,10 +10,10 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from landbridge._core import Exchange
+from landbridge._kinds import KINDS
 from landbridge._operations.own_compression import plain
 from landbridge._operations.run_async import run
 from landbridge.errors import ConnectError
-from landbridge.method import StreamType
 from landbridge.request import RequestContext
 
 if TYPE_CHECKING:
@@ -32,12 +32,6 @@ AFTER_DEADLINE = 0.01
 ASGI servers send head and content apart. A caller who is just giving up might be left with half an answer.
 """
 
-STREAMS = {
-    StreamType.UNARY: 0,
-    StreamType.CLIENT_STREAM: 1,
-    StreamType.SERVER_STREAM: 2,
-    StreamType.BIDI_STREAM: 3,
-}
 
 _NO_WEBSOCKETS = "calls come over HTTP, not by WebSocket"
 
@@ -98,7 +92,7 @@ async def _request(
         target=raw_path.split(b"?")[0].decode("latin-1") + (f"?{query}" if query else ""),
         http_version=scope.get("http_version", "1.1"),
         headers=[(bytes(name), bytes(value)) for name, value in scope["headers"]],
-        stream=None if operation is None else STREAMS[operation.stream_type],
+        stream=None if operation is None else KINDS[operation.stream_type],
         idempotent=operation is not None and operation.is_idempotent_get,
         trailers="http.response.trailers" in (scope.get("extensions") or {}),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from landbridge._compressions import own
 from landbridge._core import Service
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ DEFAULT_COMPRESS_MIN_BYTES = 1024
 """Response messages below this many bytes are not compressed by default."""
 
 _UNLIMITED = (1 << 32) - 1
-_NATIVE = frozenset({"identity", "gzip", "br", "zstd", "deflate"})
 
 
 class Offer:
@@ -38,11 +38,7 @@ class Offer:
         self._codecs = None if codecs is None else {codec.name(): codec for codec in codecs}
         given = None if compressions is None else list(compressions)
         names = ["gzip"] if given is None else [compression.name() for compression in given]
-        self.compressions = {
-            compression.name(): compression
-            for compression in given or ()
-            if compression.name() not in _NATIVE
-        }
+        self.compressions = own(given or ())
         """Those that the application does itself, by name."""
         self.read_max_bytes = _UNLIMITED if read_max_bytes is None else read_max_bytes
         """The largest request message."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from landbridge._asgi import STREAMS, mounted
+from landbridge._asgi import mounted
 from landbridge._core import PENDING, Exchange
+from landbridge._kinds import KINDS
 from landbridge._operations.own_compression import plain
 from landbridge._operations.run_sync import run_sync
 from landbridge.code import Code
@@ -44,7 +45,7 @@ def serve(
         target=(path or "/") + (f"?{query}" if query else ""),
         http_version=environ.get("SERVER_PROTOCOL", "HTTP/1.1").removeprefix("HTTP/"),
         headers=list(_headers(environ)),
-        stream=None if operation is None else STREAMS[operation.stream_type],
+        stream=None if operation is None else KINDS[operation.stream_type],
         idempotent=operation is not None and operation.is_idempotent_get,
         trailers=False,
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from landbridge._compressions import unpacked
 from landbridge._core import Compressed
 from landbridge.code import Code
-from landbridge.errors import ConnectError
 
 if TYPE_CHECKING:
     from landbridge._operations.calls import Lines
@@ -65,15 +65,9 @@ class OwnCompression:
     def _plain(self, message: Any) -> Any:
         if not isinstance(message, Compressed):
             return message
-        if self._inbound is None:
-            raise ConnectError(Code.INTERNAL, "a compressed message came, and nothing that can read it")
-        try:
-            return bytes(self._inbound.decompress(message.data, self._read_max_bytes))
-        except ConnectError:
-            raise
-        except Exception as error:
-            message_text = f"the message is not valid {self._inbound.name()}: {error}"
-            raise ConnectError(Code.INVALID_ARGUMENT, message_text) from error
+        return unpacked(
+            message, self._inbound, self._read_max_bytes, fault=Code.INVALID_ARGUMENT, what="the message"
+        )
 
     def _packed(self, message: bytes) -> Any:
         return message if self._outbound is None else Compressed(bytes(self._outbound.compress(message)))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from landbridge._compressions import is_own, own
 from landbridge._core import __version__
+from landbridge._kinds import KINDS
 from landbridge.code import Code
 from landbridge.compression.gzip import GzipCompression
 from landbridge.errors import ConnectError
-from landbridge.method import IdempotencyLevel, StreamType
+from landbridge.method import IdempotencyLevel
 from landbridge.protocol import ProtocolType
 
 if TYPE_CHECKING:
@@ -32,17 +34,10 @@ DEFAULT_COMPRESS_MIN_BYTES = 1024
 """Request messages below this many bytes are not compressed by default."""
 
 _UNLIMITED = (1 << 32) - 1
-_NATIVE = frozenset({"identity", "gzip", "br", "zstd", "deflate"})
 _PROTOCOLS = {
     ProtocolType.CONNECT: "connect",
     ProtocolType.GRPC: "grpc",
     ProtocolType.GRPC_WEB: "grpc-web",
-}
-KINDS = {
-    StreamType.UNARY: 0,
-    StreamType.CLIENT_STREAM: 1,
-    StreamType.SERVER_STREAM: 2,
-    StreamType.BIDI_STREAM: 3,
 }
 
 
@@ -92,9 +87,7 @@ class Configuration:
         self._codec = codec
         accepted = [DEFAULT_SEND_COMPRESSION] if accept_compression is None else list(accept_compression)
         self._accept = [compression.name() for compression in accepted]
-        self._decompressions = {
-            compression.name(): compression for compression in accepted if compression.name() not in _NATIVE
-        }
+        self._decompressions = own(accepted)
         self._send = send_compression
         self._compress_min_bytes = compress_min_bytes
         self._read_max_bytes = DEFAULT_READ_MAX_BYTES if read_max_bytes is None else read_max_bytes
@@ -152,7 +145,7 @@ class Configuration:
             method,
             self._starter(method),
             codec=_codec_of(method) if self._codec is None else self._codec,
-            send_compression=None if send is None or send.name() in _NATIVE else send,
+            send_compression=send if send is not None and is_own(send) else None,
             compressions=self._decompressions,
             read_max_bytes=self._read_max_bytes,
         )

@@ -7,11 +7,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from landbridge._core import PENDING, ClientExchange
-from landbridge.client._configuration import KINDS
+from landbridge._kinds import KINDS
+from landbridge.client._carrier import ROOM, CarrierError, RawLines, httpx_address, httpx_failures
 from landbridge.client._in_memory import InMemory, InMemorySync
 from landbridge.errors import ConnectError
 from landbridge.method import StreamType
-from landbridge.protocol import ProtocolType
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from landbridge.client._configuration import Configuration
     from landbridge.client._outbound import Lines
     from landbridge.method import MethodInfo
-
-RawLines = list[tuple[bytes, bytes]]
-_ROOM = 64 << 10
-"""Bytes of a request that may wait for the carrier."""
 
 
 class Answer(Protocol):
@@ -58,9 +54,7 @@ def _over_httpx(http_client: Any, configuration: Configuration) -> Any:
     if not isinstance(http_client, httpx.AsyncClient):
         kind = type(http_client).__name__
         raise TypeError(f"http_client is an httpx.AsyncClient or an InMemory application, not {kind}")
-    if configuration.protocol is ProtocolType.GRPC:
-        raise ValueError("gRPC needs HTTP trailers, which httpx does not pass on: use the transport")
-    base = configuration.address[0].rstrip("/")
+    base = httpx_address(configuration)
 
     async def carry(
         http_method: str,
@@ -74,33 +68,17 @@ def _over_httpx(http_client: Any, configuration: Configuration) -> Any:
         request = http_client.build_request(
             http_method, base + target, headers=headers, content=content, timeout=limit
         )
-        try:
+        with httpx_failures(httpx):
             response = await http_client.send(request, stream=True)
-        except httpx.TimeoutException as late:
-            raise _failure("deadline_exceeded", late) from late
-        except httpx.HTTPError as broken:
-            raise _failure("unavailable", broken) from broken
-        try:
-            answer.respond(response.status_code, response.headers.raw)
-            async for data in response.aiter_raw():
-                await answer.push(data)
-            answer.end(None)
-        except httpx.TimeoutException as late:
-            raise _failure("deadline_exceeded", late) from late
-        except httpx.HTTPError as broken:
-            raise _failure("unavailable", broken) from broken
-        finally:
-            await response.aclose()
+            try:
+                answer.respond(response.status_code, response.headers.raw)
+                async for data in response.aiter_raw():
+                    await answer.push(data)
+                answer.end(None)
+            finally:
+                await response.aclose()
 
     return carry
-
-
-class CarrierError(Exception):
-    """A carrier could not carry a call: the code and what happened."""
-
-
-def _failure(code: str, error: Exception) -> CarrierError:
-    return CarrierError(code, str(error) or type(error).__name__)
 
 
 class _Starter:
@@ -281,7 +259,7 @@ class _Call:
         self._exchange.send(message)
         self._waiting_bytes += len(message) if isinstance(message, bytes) else len(message.data)
         self._written.set()
-        return self._waiting_bytes < _ROOM
+        return self._waiting_bytes < ROOM
 
     def close_send(self) -> None:
         if not self.half_closed and not self._ended:
@@ -296,7 +274,7 @@ class _Call:
         self._when(future, lambda: self.head() is not None)
 
     def when_writable(self, future: asyncio.Future[None]) -> None:
-        self._when(future, lambda: self._waiting_bytes < _ROOM)
+        self._when(future, lambda: self._waiting_bytes < ROOM)
 
     def when_ended(self, future: asyncio.Future[None]) -> None:
         self._when(future, lambda: False)

@@ -8,7 +8,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from landbridge._core import PENDING, ClientExchange
-from landbridge.client._configuration import KINDS
+from landbridge._kinds import KINDS
+from landbridge.client._carrier import ROOM, CarrierError, RawLines, httpx_address, httpx_failures
 from landbridge.client._in_memory import InMemory, InMemorySync
 from landbridge.errors import ConnectError
 from landbridge.method import StreamType
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from landbridge.client._configuration import Configuration
     from landbridge.client._outbound import Lines
     from landbridge.method import MethodInfo
-
-RawLines = list[tuple[bytes, bytes]]
-_ROOM = 64 << 10
-"""Bytes of a request that may wait for the carrier."""
 
 
 class AnswerSync(Protocol):
@@ -61,9 +58,7 @@ def _over_httpx(http_client: Any, configuration: Configuration) -> Any:
     if not isinstance(http_client, httpx.Client):
         kind = type(http_client).__name__
         raise TypeError(f"http_client is an httpx.Client or an InMemorySync application, not {kind}")
-    if configuration.protocol is ProtocolType.GRPC:
-        raise ValueError("gRPC needs HTTP trailers, which httpx does not pass on: use the transport")
-    base = configuration.address[0].rstrip("/")
+    base = httpx_address(configuration)
 
     def carry(
         http_method: str,
@@ -77,7 +72,7 @@ def _over_httpx(http_client: Any, configuration: Configuration) -> Any:
         request = http_client.build_request(
             http_method, base + target, headers=headers, content=content, timeout=limit
         )
-        try:
+        with httpx_failures(httpx):
             response = http_client.send(request, stream=True)
             try:
                 answer.respond(response.status_code, response.headers.raw)
@@ -86,16 +81,8 @@ def _over_httpx(http_client: Any, configuration: Configuration) -> Any:
                 answer.end(None)
             finally:
                 response.close()
-        except httpx.TimeoutException as late:
-            raise CarrierError("deadline_exceeded", str(late) or type(late).__name__) from late
-        except httpx.HTTPError as broken:
-            raise CarrierError("unavailable", str(broken) or type(broken).__name__) from broken
 
     return carry
-
-
-class CarrierError(Exception):
-    """A carrier could not carry a call: the code and what happened."""
 
 
 class _Starter:
@@ -301,7 +288,7 @@ class _Call:
             self._exchange.send(message)
             self._waiting_bytes += len(message) if isinstance(message, bytes) else len(message.data)
             self._changed.notify_all()
-            return self._waiting_bytes < _ROOM
+            return self._waiting_bytes < ROOM
 
     def close_send(self) -> None:
         with self._changed:
@@ -311,7 +298,7 @@ class _Call:
                 self._changed.notify_all()
 
     def wait_for_room_blocking(self) -> None:
-        self._wait(lambda: self._waiting_bytes < _ROOM)
+        self._wait(lambda: self._waiting_bytes < ROOM)
 
     def wait_for_head_blocking(self) -> None:
         self._wait(lambda: self.head() is not None)

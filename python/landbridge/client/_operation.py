@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from landbridge._compressions import unpacked
 from landbridge._core import Compressed
 from landbridge.code import Code
 from landbridge.errors import ConnectError
@@ -65,11 +66,4 @@ class Operation:
     def _decompressed(self, data: Compressed, call: OutboundCall) -> bytes:
         name = call.response_encoding
         compression = None if name is None else self._compressions.get(name)
-        if compression is None:
-            raise ConnectError(Code.INTERNAL, "a compressed message came, and nothing that can read it")
-        try:
-            return bytes(compression.decompress(data.data, self._read_max_bytes))
-        except ConnectError:
-            raise
-        except Exception as error:
-            raise ConnectError(Code.INTERNAL, f"the response is not valid {name}: {error}") from error
+        return unpacked(data, compression, self._read_max_bytes, fault=Code.INTERNAL, what="the response")

@@ -11,9 +11,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from landbridge import _core
+from landbridge._kinds import KINDS
 from landbridge._native.event_loop import EventLoop
 from landbridge._native.threads import Threads
-from landbridge.method import StreamType
 from landbridge.server import ConnectASGIApplication, ConnectWSGIApplication
 from landbridge.serving.limits import Limits
 
@@ -28,13 +28,6 @@ __all__ = ["Application", "Server"]
 
 Application = ConnectASGIApplication[Any] | ConnectWSGIApplication
 """What a server serves."""
-
-_STREAMS = {
-    StreamType.UNARY: 0,
-    StreamType.CLIENT_STREAM: 1,
-    StreamType.SERVER_STREAM: 2,
-    StreamType.BIDI_STREAM: 3,
-}
 
 
 logger = logging.getLogger("landbridge")
@@ -181,7 +174,7 @@ class Server:
                     {
                         "path": path,
                         "service": len(services),
-                        "stream": _STREAMS[operation.stream_type],
+                        "stream": KINDS[operation.stream_type],
                         "idempotent": operation.is_idempotent_get,
                         "blocking": not operation.is_async,
                         "head_first": bool(operation.before),
