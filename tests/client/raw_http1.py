@@ -59,9 +59,9 @@ def _read_request(peer: socket.socket) -> None:
 
 
 def http1(content: bytes, kind: str, *, status: str = "200 OK", more: str = "") -> bytes:
-    """An answer of HTTP/1.1."""
-    head = f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {len(content)}\r\n{more}\r\n"
-    return head.encode() + content
+    """An answer of HTTP/1.1, behind which the connection closes, as `raw_server` does."""
+    length = f"content-length: {len(content)}\r\nconnection: close\r\n"
+    return f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\n{length}{more}\r\n".encode() + content
 
 
 def envelope(data: bytes, flags: int = 0) -> bytes:

@@ -273,15 +273,28 @@ def test_more_than_one_response_fails_a_unary_call(stream: bool) -> None:
 
 
 @pytest.mark.parametrize("after", [b"x", envelope(MESSAGE), CONNECT_END])
-def test_what_follows_the_end_reaches_nobody(after: bytes) -> None:
+def test_what_follows_the_end_fails_the_call(after: bytes) -> None:
     content = envelope(MESSAGE) + CONNECT_END + after
-    with (
-        raw_server(lambda peer: peer.sendall(http1(content, "application/connect+proto"))) as url,
-        client_of(url) as client,
-    ):
-        for _ in range(3):
-            (response,) = client.execute_server_stream(request=text("a"), method=COUNT)
-            assert response.value == "hello"
+    with raw_server(lambda peer: peer.sendall(http1(content, "application/connect+proto"))) as url:
+        error = failure(url, stream=True)
+    assert error.code is Code.INTERNAL
+    assert f"{len(after)} bytes behind the end" in error.message
+
+
+def test_an_answer_that_goes_on_behind_its_end_is_not_waited_for() -> None:
+    content = envelope(MESSAGE) + CONNECT_END
+    head = "HTTP/1.1 200 OK\r\ncontent-type: application/connect+proto\r\ntransfer-encoding: chunked\r\n\r\n"
+    chunk = b"%x\r\n%s\r\n" % (len(content), content)
+    told = threading.Event()
+
+    def answer(peer: socket.socket) -> None:
+        peer.sendall(head.encode() + chunk)
+        assert told.wait(20)
+
+    with raw_server(answer) as url, client_of(url) as client:
+        (response,) = client.execute_server_stream(request=text("a"), method=COUNT)
+        assert response.value == "hello"
+        told.set()
 
 
 # Too much.

@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, Response};
 use landbridge_net::{Frame, RecvBody};
 use landbridge_wire::plain::{self, PlainResponseEvent, PlainResponseReader};
 use landbridge_wire::{Code, End, Output, Protocol, ResponseHead, RpcError, Shape};
+use tokio::time::timeout;
 
 use crate::carry::Refusal;
 use crate::channel::{Channel, Choice, Opened, Unopened};
@@ -19,8 +20,8 @@ use crate::spec::{Caller, Head, Spec};
 
 const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 
-/// What may still come of a response whose end stands in its content, before its connection is given up instead of
-/// being used again.
+/// How long a response may go on behind its end, before that is taken for all, and its connection is given up instead
+/// of being used again.
 const AFTER_THE_END: Duration = Duration::from_secs(1);
 
 /// An attempt that the server has begun to answer: the call is decided by it.
@@ -155,8 +156,7 @@ pub(crate) async fn begin<'a, C: Caller>(
                 return Ok(Begun { sending, reader, body, status, events });
             }
         }
-        let frame = sending.beside(body.frame()).await.map_err(Failed::Unsendable)?;
-        take_in(&mut reader, frame, left);
+        read_on(&mut reader, &mut body, &mut sending, || left).await.map_err(Failed::Unsendable)?;
     }
 }
 
@@ -196,25 +196,35 @@ pub(crate) async fn finish<C: Caller>(
                 }
             }
         }
-        match sending.beside(body.frame()).await {
-            Ok(frame) => take_in(&mut reader, frame, left()),
-            Err(error) => break error,
+        if let Err(error) = read_on(&mut reader, &mut body, &mut sending, &left).await {
+            break error;
         }
     };
     End::failed(failed)
 }
 
-fn take_in(
+/// Gives the reader more of the response, and goes on sending meanwhile.
+///
+/// # Errors
+/// What is wrong with the request.
+async fn read_on(
     reader: &mut PlainResponseReader,
-    frame: Option<Result<Frame, landbridge_net::RecvError>>,
-    left: Option<Duration>,
-) {
+    body: &mut RecvBody,
+    sending: &mut Sending<'_>,
+    left: impl Fn() -> Option<Duration>,
+) -> Result<(), RpcError> {
+    let frame = if reader.awaits_only_the_end() {
+        Box::pin(timeout(AFTER_THE_END, body.frame())).await.unwrap_or_default()
+    } else {
+        sending.beside(body.frame()).await?
+    };
     match frame {
         Some(Ok(Frame::Data(data))) => reader.push(data),
         Some(Ok(Frame::Trailers(trailers))) => reader.trailers(trailers),
-        Some(Err(error)) => reader.fail(server_gone(&error, left)),
+        Some(Err(error)) => reader.fail(server_gone(&error, left())),
         None => reader.end(),
     }
+    Ok(())
 }
 
 /// What is left of a response whose end is known is read away, so that its connection can be used again.
@@ -222,9 +232,10 @@ fn read_to_the_end(mut body: RecvBody) {
     if body.is_end_stream() {
         return;
     }
-    tokio::spawn(tokio::time::timeout(AFTER_THE_END, async move {
-        while let Some(Ok(_passed_over)) = body.frame().await {}
-    }));
+    tokio::spawn(timeout(
+        AFTER_THE_END,
+        async move { while let Some(Ok(_passed_over)) = body.frame().await {} },
+    ));
 }
 
 fn told(head: ResponseHead, status: u16) -> Head {

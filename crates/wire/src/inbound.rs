@@ -387,7 +387,7 @@ impl RequestReader {
             Source::Given(message) => message.take(),
             Source::Envelopes(envelopes) | Source::Text(_, envelopes) => match envelopes.next()? {
                 Some(envelope) => Some(read_message(self.form, self.encoding, envelope)?),
-                None if self.ended && !envelopes.is_empty() => {
+                None if self.ended && envelopes.buffered() > 0 => {
                     return Err(envelopes.cut_error(Code::InvalidArgument));
                 }
                 None => None,

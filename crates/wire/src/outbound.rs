@@ -249,6 +249,8 @@ enum Body {
         /// The most bytes that are read.
         limit: usize,
     },
+    /// The end stood in the body, so nothing may follow it there.
+    Told { end: End, surplus: usize },
     /// The end is known; what still comes is passed over.
     Ignored,
 }
@@ -317,6 +319,7 @@ impl ResponseReader {
                     chunks.push(data);
                 }
             }
+            Body::Told { surplus, .. } => *surplus += data.len(),
             Body::Awaited | Body::Ignored => {}
         }
     }
@@ -361,13 +364,27 @@ impl ResponseReader {
                     "the server's response ended before its head",
                 )));
             }
+            Body::Told { end, surplus: 0 } => self.end = Some(end),
+            Body::Told { surplus, .. } => {
+                let message = format!("the server sent {surplus} bytes behind the end of its response");
+                self.end = Some(End::failed(RpcError::new(Code::Internal, message)));
+            }
             Body::Ignored => {}
         }
     }
 
+    /// Whether the server has told the end of the call in the body, which is not over yet. Whoever does not want to
+    /// wait for that any longer says [`end`](Self::end).
+    pub fn awaits_only_the_end(&self) -> bool {
+        matches!(self.body, Body::Told { .. })
+    }
+
     /// The transport died: the call ends with this error, unless its end was already known.
     pub fn fail(&mut self, error: RpcError) {
-        if self.end.is_none() && !self.done {
+        if self.awaits_only_the_end() {
+            // All there was to be told has come.
+            self.end();
+        } else if self.end.is_none() && !self.done {
             self.end = Some(End::failed(error));
             if !matches!(self.body, Body::Envelopes { .. }) {
                 self.body = Body::Ignored;
@@ -408,17 +425,16 @@ impl ResponseReader {
                     let encoding = *encoding;
                     self.read_envelope(envelope, encoding)
                 }
-                None if self.end.as_ref().is_some_and(|end| end.result.is_ok()) && !reader.is_empty() => {
+                None if self.end.as_ref().is_some_and(|end| end.result.is_ok()) && reader.buffered() > 0 => {
                     Err(reader.cut_error(Code::Internal))
                 }
                 None => Ok(None),
             },
-            Body::Unary { .. } | Body::Awaited | Body::Ignored => Ok(None),
+            Body::Unary { .. } | Body::Told { .. } | Body::Awaited | Body::Ignored => Ok(None),
         }
     }
 
-    /// A message, or the end that stands in the body. What a server sends behind its end is passed over: the call is
-    /// decided, and whether more was there at that moment depends on how the bytes were split.
+    /// A message, or the end that stands in the body.
     fn read_envelope(
         &mut self,
         envelope: Envelope,
@@ -440,7 +456,15 @@ impl ResponseReader {
             }
             Form::Grpc | Form::GrpcWeb | Form::GrpcWebText => return grpc::read_message(envelope).map(Some),
         };
-        self.finish(end);
+        let surplus = match &self.body {
+            Body::Envelopes { reader, .. } => reader.buffered(),
+            _ => 0,
+        };
+        self.body = Body::Told { end, surplus };
+        if self.end.take().is_some() {
+            // The body was over before this was read.
+            self.end();
+        }
         Ok(None)
     }
 

@@ -366,30 +366,50 @@ fn a_stream_that_dies_ends_with_an_error_behind_its_messages() {
     }
 }
 
+/// A message and the end, in the protocols whose end stands in the body.
+const TOLD_IN_THE_BODY: [(Protocol, &str, &[u8]); 2] = [
+    (Protocol::Connect, "application/connect+proto", b"\0\0\0\0\x01a\x02\0\0\0\x02{}"),
+    (Protocol::GrpcWeb, "application/grpc-web+proto", b"\0\0\0\0\x01a\x80\0\0\0\x10grpc-status: 0\r\n"),
+];
+
 #[test]
-fn what_a_server_sends_behind_its_end_is_passed_over() {
-    let message = &b"\0\0\0\0\x01a"[..];
-    for (protocol, content_type, end) in [
-        (Protocol::Connect, "application/connect+proto", &b"\x02\0\0\0\x02{}"[..]),
-        (Protocol::GrpcWeb, "application/grpc-web+proto", b"\x80\0\0\0\x10grpc-status: 0\r\n"),
-    ] {
-        let body = [message, end, message, end].concat();
-        for at in 0..=body.len() {
-            let mut reader = reader(protocol, Shape::Stream);
-            reader.head(response(200, &[("content-type", content_type)]), false);
-            let mut events = Vec::new();
-            for part in [&body[..at], &body[at..]] {
-                reader.push(Bytes::copy_from_slice(part));
+fn what_a_server_sends_behind_its_end_fails_the_call() {
+    for (protocol, content_type, whole) in TOLD_IN_THE_BODY {
+        for behind in [&b"x"[..], whole] {
+            let body = [whole, behind].concat();
+            for at in 0..=body.len() {
+                let mut reader = reader(protocol, Shape::Stream);
+                reader.head(response(200, &[("content-type", content_type)]), false);
+                let mut events = Vec::new();
+                for part in [&body[..at], &body[at..]] {
+                    reader.push(Bytes::copy_from_slice(part));
+                    events.extend(std::iter::from_fn(|| reader.event()));
+                }
+                reader.end();
                 events.extend(std::iter::from_fn(|| reader.event()));
+                let [ResponseEvent::Head(_), ResponseEvent::Message(_), ResponseEvent::End(end)] =
+                    &events[..]
+                else {
+                    panic!("{protocol:?}, cut at {at}: {events:?}");
+                };
+                let error = end.result.as_ref().unwrap_err();
+                assert_eq!(error.code, Code::Internal, "{protocol:?}, cut at {at}");
+                assert!(error.message.contains(&format!("{} bytes behind the end", behind.len())), "{error}");
             }
-            reader.end();
-            events.extend(std::iter::from_fn(|| reader.event()));
-            let [ResponseEvent::Head(_), ResponseEvent::Message(_), ResponseEvent::End(end)] = &events[..]
-            else {
-                panic!("{protocol:?}, cut at {at}: {events:?}");
-            };
-            assert_eq!(end.result, Ok(()), "{protocol:?}, cut at {at}");
         }
+    }
+}
+
+#[test]
+fn a_response_that_dies_behind_its_end_is_whole() {
+    for (protocol, content_type, whole) in TOLD_IN_THE_BODY {
+        let mut reader = reader(protocol, Shape::Stream);
+        reader.head(response(200, &[("content-type", content_type)]), false);
+        reader.push(Bytes::from_static(whole));
+        assert_eq!(std::iter::from_fn(|| reader.event()).count(), 2, "the head and the message");
+        assert!(reader.awaits_only_the_end());
+        reader.fail(RpcError::new(Code::Unavailable, "cut"));
+        assert_eq!(end_of(reader).result, Ok(()), "{protocol:?}");
     }
 }
 
@@ -481,5 +501,6 @@ fn servers_cannot_pass_metadata_off_as_another_protocols_status() {
     stream.head(response(200, &[("content-type", "application/connect+proto")]), false);
     let json = br#"{"metadata":{"grpc-status":["0"],"connect-x":["1"],"x":["real"]}}"#;
     stream.push(Bytes::from([&[2, 0, 0, 0, json.len() as u8][..], json].concat()));
+    stream.end();
     assert_eq!(end_of(stream).trailers.keys().collect::<Vec<_>>(), ["x"]);
 }

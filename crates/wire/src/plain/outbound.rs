@@ -123,6 +123,11 @@ impl PlainResponseReader {
         self.reader.end();
     }
 
+    /// As [`ResponseReader::awaits_only_the_end`].
+    pub fn awaits_only_the_end(&self) -> bool {
+        self.reader.awaits_only_the_end()
+    }
+
     /// As [`ResponseReader::fail`].
     pub fn fail(&mut self, error: RpcError) {
         self.reader.fail(error);
