@@ -241,7 +241,7 @@ def test_workers_leave_when_their_supervisor_is_killed(workers: Started) -> None
         workers.says("something else")
 
 
-@pytest.mark.parametrize("how", ["connection", "grpc"])
+@pytest.mark.parametrize("how", ["connection", "reused connection", "grpc"])
 def test_a_rolling_restart_loses_no_call(how: str, workers: Started) -> None:
     starts = [workers.serves() for _ in range(2)]
     before, url = {pid for pid, _ in starts}, starts[0][1]
@@ -277,6 +277,10 @@ def caller(how: str, url: str) -> Iterator[Callable[[], str]]:
     if how == "connection":
         # A new one each time: none of them may meet a closed door.
         yield lambda: httpx.post(url, json={"sentence": "a"}).json()["sentence"]
+    elif how == "reused connection":
+        # Idle between two calls, where the server cannot say that it leaves.
+        with httpx.Client() as client:
+            yield lambda: client.post(url, json={"sentence": "a"}).json()["sentence"]
     else:
         with grpc.insecure_channel(url.removeprefix("http://").removesuffix(SAY)) as channel:
             # The field `sentence` of both messages.

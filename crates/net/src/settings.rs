@@ -114,11 +114,13 @@ pub struct ServerSettings {
     /// Bytes of an HTTP/1.1 request that are read and discarded when its answer is complete before it is, so that the
     /// connection can be used again. Default 256 KiB; more closes the connection.
     pub http1_discard_limit: u64,
-    /// How long a client may go on sending the rest of a request whose answer is complete, and its first bytes to a
-    /// connection that is about to close because a drain has begun. Default 1 s.
+    /// How long a client may go on sending the rest of a request whose answer is complete, its first bytes to a
+    /// connection that is about to close because a drain has begun, and one more request on an idle HTTP/1.1 connection
+    /// that is retired. Default 1 s.
     ///
     /// Then the connection is closed, or on HTTP/2 the stream. At once, that can cost the client an answer which is
-    /// already on its way: the system resets the connection, and some clients drop the answer of a stream that is reset.
+    /// already on its way (the system resets the connection, and some clients drop the answer of a stream that is reset),
+    /// or a request that it sends in that moment.
     pub lingering_time: Duration,
     /// Time for a whole request head (on HTTP/2 a header block with all its CONTINUATION frames), and for the first
     /// bytes of a connection. Default 15 s.

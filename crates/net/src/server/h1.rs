@@ -71,8 +71,9 @@ pub(super) async fn serve<H: Handler>(
             }
             // After the protocol, which may just have read the beginning of a head.
             match lifecycle.poll(cx, connection.open_head()) {
-                Directive::Serve => return Poll::Pending,
-                Directive::Retire => http1.as_mut().graceful_shutdown(),
+                // From now on answers say that they are the last.
+                Directive::Serve | Directive::Retire => return Poll::Pending,
+                Directive::Close => http1.as_mut().graceful_shutdown(),
                 Directive::Cut => return Poll::Ready(()),
             }
         }
@@ -126,8 +127,7 @@ async fn exchange<H: Handler>(
     match answer {
         Answer::Given(mut head, content) => {
             let connection = &place.in_flight.connection;
-            // hyper says so itself once it was told, which for a request that came just now is too late.
-            let leaving = drain.phase() != DrainPhase::Running;
+            let leaving = connection.is_retiring() || drain.phase() != DrainPhase::Running;
             if leaving || connection.is_used_up() || connection.unread.closes() {
                 head.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }

@@ -67,7 +67,7 @@ pub(super) async fn serve<H: Handler>(
         loop {
             let head = io.open_header_block();
             match lifecycle.poll(cx, head) {
-                Directive::Serve => {}
+                Directive::Serve | Directive::Close => {}
                 Directive::Retire => h2.graceful_shutdown(),
                 Directive::Cut => return Poll::Ready(()),
             }

@@ -8,7 +8,7 @@ use std::task::Context;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::drain::{Drain, DrainPhase};
-use crate::server::connection::Connection;
+use crate::server::connection::{Connection, HttpVersion};
 
 /// What a connection has to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,9 @@ pub(super) enum Directive {
     Serve,
     /// Take nothing new, finish what is in flight. Said once.
     Retire,
+    /// Nothing came for so long since then that an HTTP/1.1 client, which cannot be told between two requests, is taken
+    /// to have nothing on its way. Said once.
+    Close,
     /// Close, whatever is in flight.
     Cut,
 }
@@ -34,6 +37,7 @@ pub(super) struct Lifecycle {
     heard: Option<DrainPhase>,
     timer: Pin<Box<Sleep>>,
     retired: Option<Instant>,
+    closing: bool,
     /// Which head is on its way, and since when.
     head: Option<(u64, Instant)>,
 }
@@ -42,7 +46,7 @@ impl Lifecycle {
     pub(super) fn new(connection: Arc<Connection>, drain: Drain) -> Self {
         let step = Box::pin(drain.reached(DrainPhase::Aborting));
         let timer = Box::pin(sleep_until(connection.opened()));
-        Self { connection, drain, step, heard: None, timer, retired: None, head: None }
+        Self { connection, drain, step, heard: None, timer, retired: None, closing: false, head: None }
     }
 
     /// `head` is the number of the one that has begun to arrive and is not complete.
@@ -58,6 +62,9 @@ impl Lifecycle {
             return Directive::Cut;
         }
         self.watch(head);
+        if let Some(since) = self.retired.and_then(|retired| self.at_rest(retired)) {
+            self.wake_at(since + self.connection.server.settings.lingering_time);
+        }
         let mut directive = Directive::Serve;
         if self.retired.is_none() && (phase == DrainPhase::Draining || self.connection.is_used_up()) {
             directive = self.retire(Instant::now());
@@ -66,8 +73,8 @@ impl Lifecycle {
             let now = Instant::now();
             match self.examine(now) {
                 Directive::Cut => return Directive::Cut,
-                Directive::Retire => directive = Directive::Retire,
                 Directive::Serve => {}
+                told => directive = told,
             }
             match self.next_deadline(now) {
                 Some(deadline) => self.timer.as_mut().reset(deadline),
@@ -86,6 +93,15 @@ impl Lifecycle {
         Directive::Retire
     }
 
+    /// Since when a retired HTTP/1.1 connection has nothing to do, and was not told to close.
+    fn at_rest(&self, retired: Instant) -> Option<Instant> {
+        let resting = self.connection.http() == HttpVersion::Http1
+            && !self.closing
+            && self.connection.active() == 0
+            && self.head.is_none();
+        resting.then(|| self.connection.idle_since().max(retired))
+    }
+
     /// Looks at the deadlines at a moment that may be one of them.
     fn examine(&mut self, now: Instant) -> Directive {
         let server = Arc::clone(&self.connection.server);
@@ -95,11 +111,12 @@ impl Lifecycle {
             return Directive::Cut;
         }
         if let Some(retired) = self.retired {
-            return if now >= retired + settings.connection_grace {
-                Directive::Cut
-            } else {
-                Directive::Serve
-            };
+            let rested = self.at_rest(retired).is_some_and(|since| now >= since + settings.lingering_time);
+            if now >= retired + settings.connection_grace {
+                return Directive::Cut;
+            }
+            self.closing |= rested;
+            return if rested { Directive::Close } else { Directive::Serve };
         }
         let aged = settings.max_connection_age.is_some_and(|age| now >= self.connection.opened() + age);
         let idle = self.connection.active() == 0
@@ -110,17 +127,18 @@ impl Lifecycle {
 
     fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let settings = &self.connection.server.settings;
+        // A deadline that has passed without effect must not come again at once.
+        let soonest = now + std::time::Duration::from_millis(1);
         let head = self.head.map(|(_, since)| since + settings.header_timeout);
         if let Some(retired) = self.retired {
-            return head.into_iter().chain([retired + settings.connection_grace]).min();
+            let rested = self.at_rest(retired).map(|since| (since + settings.lingering_time).max(soonest));
+            return [head, rested, Some(retired + settings.connection_grace)].into_iter().flatten().min();
         }
         let age = settings.max_connection_age.map(|age| self.connection.opened() + age);
         let idle = settings.idle_timeout.map(|idle| match self.connection.active() {
             0 => self.connection.idle_since().max(now - idle) + idle,
             _ => now + idle,
         });
-        // A deadline that has passed without effect must not come again at once.
-        let soonest = now + std::time::Duration::from_millis(1);
         [head, age, idle].into_iter().flatten().min().map(|deadline| deadline.max(soonest))
     }
 
@@ -130,8 +148,13 @@ impl Lifecycle {
         }
         let now = Instant::now();
         self.head = head.map(|number| (number, now));
-        let deadline = now + self.connection.server.settings.header_timeout;
-        if self.head.is_some() && deadline < self.timer.deadline() {
+        if self.head.is_some() {
+            self.wake_at(now + self.connection.server.settings.header_timeout);
+        }
+    }
+
+    fn wake_at(&mut self, deadline: Instant) {
+        if deadline < self.timer.deadline() {
             self.timer.as_mut().reset(deadline);
         }
     }

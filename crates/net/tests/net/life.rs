@@ -45,7 +45,7 @@ async fn drain_lets_requests_in_flight_finish_and_takes_no_new_connections() {
 }
 
 #[tokio::test]
-async fn drain_closes_idle_connections_at_once() {
+async fn drain_closes_idle_connections() {
     for http in BOTH {
         let world = World::start(echo());
         let endpoint = world.endpoint(http);
@@ -53,6 +53,24 @@ async fn drain_closes_idle_connections_at_once() {
         assert!(within(world.drain.run(PATIENCE)).await);
         until(|| endpoint.status().borrow().connections == 0).await;
     }
+}
+
+#[tokio::test]
+async fn an_idle_http1_connection_gets_one_more_answer_during_a_drain() {
+    // A client cannot be told between two requests, and its next may be on its way.
+    let settings = ServerSettings { lingering_time: PATIENCE * 2, ..ServerSettings::default() };
+    let world = World::with(settings, echo());
+    let mut raw = Raw::connect(world.tcp()).await;
+    raw.write(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\na").await;
+    until(|| world.stats().requests_total.value() == 1 && world.stats().requests_active.value() == 0).await;
+    world.drain.begin();
+    until(|| world.drain.live() == 1).await;
+    raw.write(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nb").await;
+    let text = raw.rest().await;
+    let (first, second) = text.split_once("\r\n\r\na").expect("two answers");
+    assert!(!first.contains("connection: close"), "{text}");
+    assert!(second.contains("connection: close\r\n"), "{text}");
+    within(world.drain.finished()).await;
 }
 
 #[tokio::test]
