@@ -213,6 +213,15 @@ class ClientMethod:
         wait_for_ready: bool,
         /,
     ) -> ClientCall: ...
+    def prepare(
+        self,
+        message: bytes | Compressed,
+        headers: _Lines | None,
+        timeout_ms: float | None,
+        get: bool,
+        wait_for_ready: bool,
+        /,
+    ) -> ClientCall: ...
 
 @final
 class ClientCall:

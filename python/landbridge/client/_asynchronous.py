@@ -217,7 +217,7 @@ class ConnectClient:
     ) -> Any:
         loop = self._running_loop()
         ended = loop.create_future()
-        call = operation.start(
+        call = operation.starter.start(
             self._events_of(loop),
             ended,
             operation.encode(request),

@@ -194,7 +194,7 @@ class ConnectClientSync:
     ) -> Any:
         wait_for_ready = self._configuration.wait_for_ready
         message = operation.encode(request)
-        call = operation.start(None, None, message, lines, timeout, use_get, wait_for_ready)
+        call = operation.starter.prepare(message, lines, timeout, use_get, wait_for_ready)
         covered(call)
         try:
             answer = call.answer_blocking()

@@ -106,6 +106,23 @@ class _Starter:
         wait_for_ready: bool,  # noqa: ARG002
         /,
     ) -> _Call:
+        call = self._call(message, headers, timeout_ms, get)
+        call.begin()
+        return call
+
+    def prepare(
+        self,
+        message: Any,
+        headers: Lines | None,
+        timeout_ms: float | None,
+        get: bool,
+        wait_for_ready: bool,  # noqa: ARG002
+        /,
+    ) -> _Call:
+        # The thread that waits for it does all there is to do.
+        return self._call(message, headers, timeout_ms, get)
+
+    def _call(self, message: Any, headers: Lines | None, timeout_ms: float | None, get: bool) -> _Call:
         if self._configuration.is_closed:
             raise RuntimeError("the client is closed")
         exchange = ClientExchange(
@@ -122,9 +139,6 @@ class _Starter:
             exchange.send(message)
             exchange.close_send()
             call.half_closed = True
-        # The one message of a unary call is all there is to do: the thread that waits for it does it.
-        if self._kind is not StreamType.UNARY:
-            call.begin()
         return call
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Operation:
     """A method, with everything about it decided: how to write, how to send, how to read."""
 
-    __slots__ = ("_codec", "_compressions", "_read_max_bytes", "_send", "function", "method", "start")
+    __slots__ = ("_codec", "_compressions", "_read_max_bytes", "_send", "function", "method", "starter")
 
     def __init__(
         self,
@@ -34,8 +34,8 @@ class Operation:
         read_max_bytes: int,
     ) -> None:
         self.method = method
-        self.start = starter.start
-        """Starts a call."""
+        self.starter: Any = starter
+        """Starts its calls; a `SyncStarter` for the blocking client."""
         self.function: Callable[..., Any] | None = None
         """The call with its interceptors around it; none without interceptors."""
         self._codec = codec

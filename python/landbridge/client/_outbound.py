@@ -114,3 +114,19 @@ class Starter(Protocol):
     ) -> Any:
         """Start one: with its only message, or without, where messages are sent one by one."""
         ...
+
+
+class SyncStarter(Starter, Protocol):
+    """Starts calls of one method for threads."""
+
+    def prepare(
+        self,
+        message: Any,
+        headers: Lines | None,
+        timeout_ms: float | None,
+        get: bool,
+        wait_for_ready: bool,
+        /,
+    ) -> Any:
+        """A call with its only message, which starts when `answer_blocking` waits for it."""
+        ...

@@ -240,7 +240,7 @@ class _Direct(Conversation):
         client, operation, request = self._client, self._operation, self._request
         loop = self._loop = client._running_loop()
         sends_one = operation.method.stream_type is StreamType.SERVER_STREAM
-        call: AsyncOutbound = operation.start(
+        call: AsyncOutbound = operation.starter.start(
             client._events_of(loop),
             None,
             operation.encode(request) if sends_one else None,

@@ -245,7 +245,7 @@ class Direct(Conversation):
             operation, request = self._operation, self._request
             kind = operation.method.stream_type
             sends_one = kind is StreamType.SERVER_STREAM
-            call: SyncOutbound = operation.start(
+            call: SyncOutbound = operation.starter.start(
                 None,
                 None,
                 operation.encode(request) if sends_one else None,

@@ -1,6 +1,6 @@
 //! A call, as its Python caller holds it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use landbridge_client::{Head, Outgoing};
@@ -8,7 +8,7 @@ use landbridge_wire::{End, RpcError};
 use pyo3::exceptions::PyEOFError;
 use pyo3::prelude::*;
 
-use super::io_thread::{IoThread, generation};
+use super::io_thread::{IoThread, Start, generation};
 use super::outbound::{Outbound, Received, Refused, What};
 use crate::call::{Lines, wake};
 use crate::content::{self, Given, custom_name};
@@ -25,14 +25,22 @@ const BETWEEN_SIGNALS: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct ClientCall {
     outbound: Arc<Outbound>,
+    /// What is left to be done to make it, where nobody has waited for it yet.
+    start: Mutex<Option<Start>>,
     /// Held so that the thread goes on for as long as it has a call.
-    _thread: Arc<IoThread>,
+    thread: Arc<IoThread>,
     generation: u64,
 }
 
 impl ClientCall {
-    pub(super) fn new(outbound: Arc<Outbound>, thread: Arc<IoThread>) -> Self {
-        Self { outbound, _thread: thread, generation: generation() }
+    pub(super) fn started(outbound: Arc<Outbound>, thread: Arc<IoThread>) -> Self {
+        Self { outbound, start: Mutex::new(None), thread, generation: generation() }
+    }
+
+    /// One that is made when a thread waits for its answer.
+    pub(super) fn prepared(start: Start, thread: Arc<IoThread>) -> Self {
+        let outbound = Arc::clone(&start.outbound);
+        Self { outbound, start: Mutex::new(Some(start)), thread, generation: generation() }
     }
 
     /// A call does not cross a fork: its thread and its connection are the parent's.
@@ -120,9 +128,21 @@ impl ClientCall {
         self.received(py, received)
     }
 
-    /// As `answer`, and waits for it.
+    /// As `answer`, and waits for it; makes the call first, if it was only prepared.
     fn answer_blocking(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.wait(py, What::End)?;
+        let outbound = self.outbound(py)?;
+        let start = self.start.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Made without the GIL: the I/O thread, which may take this core at once, would keep all others from it.
+        let over = py.detach(|| {
+            if let Some(start) = start {
+                self.thread.make(start);
+            }
+            outbound.wait(What::End, BETWEEN_SIGNALS)
+        });
+        if !over {
+            py.check_signals()?;
+            self.wait(py, What::End)?;
+        }
         self.answer(py)
     }
 

@@ -12,8 +12,8 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::call::ClientCall;
-use super::events::Events;
-use super::io_thread::{Start, generation};
+use super::events::{Events, Futures};
+use super::io_thread::{IoThread, Start, generation};
 use super::outbound::Outbound;
 use super::transport::{Shared, SharedChannel};
 use crate::call::{Lines, lines};
@@ -152,12 +152,6 @@ pub(crate) struct ClientMethod {
     method: Arc<Method>,
 }
 
-impl ClientMethod {
-    fn policy(&self) -> &Policy {
-        &self.method.policy
-    }
-}
-
 #[pymethods]
 impl ClientMethod {
     /// Makes a call. With a `message` that is the whole request, else messages are sent one by one. `events` are those of
@@ -177,11 +171,50 @@ impl ClientMethod {
         get: bool,
         wait_for_ready: bool,
     ) -> PyResult<ClientCall> {
+        let futures = events.map(|events| Arc::clone(events.get().futures()));
+        let (thread, start) =
+            self.prepared(futures, ended, message, headers, timeout_ms, get, wait_for_ready)?;
+        let outbound = Arc::clone(&start.outbound);
+        thread.make(start);
+        Ok(ClientCall::started(outbound, thread))
+    }
+
+    /// A call whose whole request is `message`. It is made when `answer_blocking` waits for it, and not before.
+    #[pyo3(signature = (message, headers, timeout_ms, get, wait_for_ready, /))]
+    fn prepare(
+        &self,
+        message: Given<'_>,
+        headers: Option<Lines>,
+        timeout_ms: Option<f64>,
+        get: bool,
+        wait_for_ready: bool,
+    ) -> PyResult<ClientCall> {
+        let (thread, start) =
+            self.prepared(None, None, Some(message), headers, timeout_ms, get, wait_for_ready)?;
+        Ok(ClientCall::prepared(start, thread))
+    }
+}
+
+impl ClientMethod {
+    fn policy(&self) -> &Policy {
+        &self.method.policy
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "they are those of the methods above")]
+    fn prepared(
+        &self,
+        futures: Option<Futures>,
+        ended: Option<Py<PyAny>>,
+        message: Option<Given<'_>>,
+        headers: Option<Lines>,
+        timeout_ms: Option<f64>,
+        get: bool,
+        wait_for_ready: bool,
+    ) -> PyResult<(Arc<IoThread>, Start)> {
         let timeout = timeout_ms.map(milliseconds).transpose()?;
         let metadata = lines(headers)?;
         let channel = self.client.channel()?;
         let thread = channel.thread();
-        let futures = events.map(|events| Arc::clone(events.get().futures()));
         let first = message.map(Content::from);
         let outbound = Outbound::new(Arc::clone(thread.woken()), futures, first, ended);
         let spec = Spec {
@@ -192,8 +225,7 @@ impl ClientMethod {
             get,
             wait_for_ready: self.policy().wait_for_ready.unwrap_or(false) || wait_for_ready,
         };
-        thread.make(Start { channel: channel.channel().clone(), spec, outbound: Arc::clone(&outbound) });
-        Ok(ClientCall::new(outbound, Arc::clone(thread)))
+        Ok((Arc::clone(thread), Start { channel: channel.channel().clone(), spec, outbound }))
     }
 }
 

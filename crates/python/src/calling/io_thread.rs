@@ -45,6 +45,7 @@ enum Order {
 }
 
 /// A call to be made.
+#[derive(Debug)]
 pub(super) struct Start {
     pub(super) channel: Channel,
     pub(super) spec: Spec,

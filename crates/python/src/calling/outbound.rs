@@ -38,6 +38,8 @@ struct State {
     received_bytes: usize,
     end: Option<End>,
     cancelled: bool,
+    /// What threads wait for, one entry each: they are woken for that and for nothing else.
+    waited_for: Vec<What>,
     /// Futures of the event loop, each to be told once.
     on_readable: Vec<Py<PyAny>>,
     on_head: Vec<Py<PyAny>>,
@@ -104,11 +106,15 @@ impl Outbound {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells those that wait, blocking or in an event loop.
-    fn tell(&self, waiting: Vec<Py<PyAny>>) {
-        match &self.futures {
-            None => self.changed.notify_all(),
-            Some(futures) => waiting.into_iter().for_each(|future| futures.put(future)),
+    /// Tells those that wait for what has come: threads, and these futures of an event loop.
+    fn tell(&self, state: MutexGuard<'_, State>, waiting: Vec<Py<PyAny>>) {
+        let threads = state.waited_for.iter().any(|what| has_come(&state, *what));
+        drop(state);
+        if threads {
+            self.changed.notify_all();
+        }
+        if let Some(futures) = &self.futures {
+            waiting.into_iter().for_each(|future| futures.put(future));
         }
     }
 }
@@ -131,8 +137,7 @@ impl Outbound {
             state.end = Some(end);
         }
         let waiting = everyone(&mut state);
-        drop(state);
-        self.tell(waiting);
+        self.tell(state, waiting);
     }
 
     fn take_outgoing(&self) -> Option<(Vec<Outgoing>, usize)> {
@@ -161,16 +166,14 @@ impl Caller for Outbound {
             return;
         }
         let waiting = std::mem::take(&mut state.on_writable);
-        drop(state);
-        self.tell(waiting);
+        self.tell(state, waiting);
     }
 
     fn head(&self, head: Head) {
         let mut state = self.lock();
         state.head = Some(head);
         let waiting = std::mem::take(&mut state.on_head);
-        drop(state);
-        self.tell(waiting);
+        self.tell(state, waiting);
     }
 
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -186,8 +189,7 @@ impl Caller for Outbound {
         state.received_bytes += cost(&message);
         state.received.push_back(message);
         let waiting = std::mem::take(&mut state.on_readable);
-        drop(state);
-        self.tell(waiting);
+        self.tell(state, waiting);
     }
 }
 
@@ -252,8 +254,7 @@ impl Outbound {
         state.received.clear();
         state.received_bytes = 0;
         let waiting = everyone(&mut state);
-        drop(state);
-        self.tell(waiting);
+        self.tell(state, waiting);
         self.woken.put(&self.carrier);
     }
 
@@ -294,9 +295,13 @@ impl Outbound {
 
     /// Waits for that, at most so long; says whether it has come. To be called without the GIL.
     pub(super) fn wait(&self, what: What, most: Duration) -> bool {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.waited_for.push(what);
         let waited = self.changed.wait_timeout_while(state, most, |state| !has_come(state, what));
-        let (_state, timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
+        let (mut state, timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = state.waited_for.iter().position(|other| *other == what) {
+            state.waited_for.swap_remove(own);
+        }
         !timed_out.timed_out()
     }
 }
