@@ -135,7 +135,7 @@ impl ClientCall {
         // Made without the GIL: the I/O thread, which may take this core at once, would keep all others from it.
         let over = py.detach(|| {
             if let Some(start) = start {
-                self.thread.make(start);
+                self.thread.make_blocking(start);
             }
             outbound.wait(What::End, BETWEEN_SIGNALS)
         });

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use landbridge_client::{Channel, Spec, carry};
 use pyo3::prelude::*;
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
 
 use super::outbound::Outbound;
+use super::wheel::{self, UnderWay, Wheel};
 use crate::handoff::Woken;
 
 /// The one of this process, if there is one.
@@ -28,15 +30,18 @@ pub(super) fn generation() -> u64 {
 #[derive(Debug)]
 pub(super) struct IoThread {
     orders: UnboundedSender<Order>,
-    runtime: Handle,
+    handle: Handle,
+    /// The thread holds it for as long as somebody holds this.
+    runtime: Weak<Runtime>,
+    wheel: Arc<Wheel>,
     woken: Arc<Woken>,
     /// Set while the process forks.
-    resume: Mutex<Option<SyncSender<()>>>,
+    resume: Mutex<Option<(SyncSender<()>, UnderWay)>>,
 }
 
 /// What the thread is told.
 enum Order {
-    Call(Start),
+    Call(Start, UnderWay),
     /// Stands still until there is something to receive, so that nothing is half done in memory that a fork copies.
     Pause {
         paused: SyncSender<()>,
@@ -69,47 +74,91 @@ impl IoThread {
 
     fn start() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().thread_name("landbridge-dns").build()?;
+        let runtime = Arc::new(runtime);
         let (orders, given) = unbounded_channel();
-        let woken = Arc::<Woken>::default();
-        let handle = runtime.handle().clone();
-        let hand_out = Arc::clone(&woken);
-        std::thread::Builder::new().name("landbridge-calls".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                tokio::spawn(async move { hand_out.hand_out().await });
-                serve(given).await;
-            });
-            // Look-ups of names cannot be broken off; nobody waits for them.
-            runtime.shutdown_background();
-        })?;
-        Ok(Self { orders, runtime: handle, woken, resume: Mutex::new(None) })
+        let thread = Self {
+            orders,
+            handle: runtime.handle().clone(),
+            runtime: Arc::downgrade(&runtime),
+            wheel: Arc::default(),
+            woken: Arc::default(),
+            resume: Mutex::default(),
+        };
+        let (wheel, woken) = (Arc::clone(&thread.wheel), Arc::clone(&thread.woken));
+        std::thread::Builder::new()
+            .name("landbridge-calls".to_owned())
+            .spawn(move || run(runtime, &wheel, woken, given))?;
+        Ok(thread)
     }
 
     pub(super) fn runtime(&self) -> &Handle {
-        &self.runtime
+        &self.handle
     }
 
     pub(super) fn woken(&self) -> &Arc<Woken> {
         &self.woken
     }
 
+    /// Makes a call.
     pub(super) fn make(&self, start: Start) {
+        self.order(Order::Call(start, self.wheel.begin()));
+    }
+
+    /// Makes a call for a thread that waits for it, which may do some of the work. To be called without the GIL.
+    pub(super) fn make_blocking(&self, start: Start) {
+        let (under_way, turn) = self.wheel.begin_blocking();
+        let runtime = turn.as_ref().and_then(|_turn| self.runtime.upgrade());
+        let Some(runtime) = runtime else { return self.order(Order::Call(start, under_way)) };
+        let mut call = Box::pin(make(start, under_way));
+        let over = runtime.block_on(async { timeout(wheel::MOST, &mut call).await.is_ok() });
+        if !over {
+            self.handle.spawn(call);
+        }
+    }
+
+    fn order(&self, order: Order) {
         // It runs for as long as there is a sender.
-        let _runs = self.orders.send(Order::Call(start));
+        let _runs = self.orders.send(order);
     }
 
     fn pause(&self) {
         let (paused, has_paused) = sync_channel(1);
         let (go, resume) = sync_channel(1);
-        *lock(&self.resume) = Some(go);
-        if self.orders.send(Order::Pause { paused, resume }).is_ok() {
-            let _paused = has_paused.recv();
-        }
+        *lock(&self.resume) = Some((go, self.wheel.begin()));
+        self.order(Order::Pause { paused, resume });
+        let _paused = has_paused.recv();
     }
 
     fn go_on(&self) {
-        if let Some(go) = lock(&self.resume).take() {
+        if let Some((go, _under_way)) = lock(&self.resume).take() {
             let _goes_on = go.send(());
         }
+    }
+}
+
+impl Drop for IoThread {
+    fn drop(&mut self) {
+        // Should it stand aside, it comes back, and sees that there is nobody.
+        drop(self.wheel.begin());
+    }
+}
+
+/// The thread.
+fn run(runtime: Arc<Runtime>, wheel: &Wheel, woken: Arc<Woken>, given: UnboundedReceiver<Order>) {
+    runtime.spawn(async move { woken.hand_out().await });
+    let mut serving = runtime.spawn(serve(given));
+    while runtime.block_on(async {
+        tokio::select! {
+            _over = &mut serving => false,
+            () = wheel.aside() => true,
+        }
+    }) {
+        wheel.rest();
+    }
+    // Callers have let go of it, all of which hold the thread.
+    if let Some(runtime) = Arc::into_inner(runtime) {
+        // Look-ups of names cannot be broken off; nobody waits for them.
+        runtime.shutdown_background();
     }
 }
 
@@ -120,7 +169,7 @@ async fn serve(mut given: UnboundedReceiver<Order>) {
     while given.recv_many(&mut orders, AT_ONCE).await > 0 {
         for order in orders.drain(..) {
             match order {
-                Order::Call(start) => drop(tokio::spawn(make(start))),
+                Order::Call(start, under_way) => drop(tokio::spawn(make(start, under_way))),
                 Order::Pause { paused, resume } => {
                     let _told = paused.send(());
                     let _resumed = resume.recv();
@@ -130,13 +179,16 @@ async fn serve(mut given: UnboundedReceiver<Order>) {
     }
 }
 
-async fn make(start: Start) {
+async fn make(start: Start, under_way: UnderWay) {
     let Start { channel, spec, outbound } = start;
+    under_way.wheel().catch_up().await;
     let end = tokio::select! {
         biased;
         end = carry(&channel, &spec, &*outbound) => Some(end),
         () = outbound.cancelled() => None,
     };
+    // Before whoever waits can begin another.
+    drop(under_way);
     if let Some(end) = end {
         outbound.end(end);
     }
