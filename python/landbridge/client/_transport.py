@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from landbridge import _core
@@ -16,11 +17,23 @@ if TYPE_CHECKING:
 
 __all__ = ["TlsSettings", "Transport"]
 
+
+def _after_fork_in_child() -> None:
+    # A server sees the end of a connection only when the child has let go of its copy, too. What comes in its
+    # place keeps the number, because whoever had it in the parent may still close that.
+    if sockets := _core.after_fork_in_child():
+        with suppress(OSError):
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for socket in sockets:
+                os.dup2(nothing, socket, inheritable=False)
+            os.close(nothing)
+
+
 # The core's thread stands still while the process forks, and the child starts anew.
 os.register_at_fork(
     before=_core.before_fork,
     after_in_parent=_core.after_fork_in_parent,
-    after_in_child=_core.after_fork_in_child,
+    after_in_child=_after_fork_in_child,
 )
 
 _default: Transport | None = None

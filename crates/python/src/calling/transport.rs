@@ -16,7 +16,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::client::{Client, GivenStyle};
-use super::io_thread::{IoThread, generation};
+use super::io_thread::{IoThread, generation, open_sockets};
 use crate::settings::{PemSource, maybe, seconds};
 
 /// What `landbridge.client.Transport` hands over; it documents the fields, their units and their defaults.
@@ -256,6 +256,7 @@ impl GivenSettings {
                 keepalive_timeout: seconds("keepalive_timeout", self.keepalive_timeout)?,
                 ..defaults.http2.clone()
             },
+            open_sockets: Some(open_sockets()),
             ..defaults
         })
     }
