@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use http::uri::{Authority, Scheme, Uri};
 use http::{HeaderValue, Request};
-use landbridge_net::{ClientTls, EndpointSettings, HostPort, OpenError, ResponseFuture, SendBody};
+use landbridge_net::{
+    ClientTls, EndpointSettings, HostPort, OpenError, ResponseFuture, SendBody, SystemLookup,
+};
 use landbridge_wire::{Code, RpcError};
 
 use crate::failure::not_opened;
@@ -122,7 +124,7 @@ impl Channel {
     pub fn start(target: &Target, settings: ChannelSettings) -> Self {
         let settings = Arc::new(settings);
         let authority = settings.authority.clone().unwrap_or_else(|| target.authority().clone());
-        Self::new(authority, target.tls, Members::start(target, &settings), &settings)
+        Self::new(authority, target.tls, Members::start(target, &settings, SystemLookup), &settings)
     }
 
     /// To a single endpoint.
