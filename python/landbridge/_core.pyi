@@ -188,7 +188,7 @@ class Transport:
 
     def __init__(self, settings: Mapping[str, Any], tls: Mapping[str, Any]) -> None: ...
     def client(
-        self, addresses: list[str], style: Mapping[str, Any], proxy: tuple[str, int, str | None] | None
+        self, addresses: list[str], style: Mapping[str, Any], *, proxy: str | None, trust_env: bool
     ) -> Client: ...
 
 @final

@@ -123,8 +123,8 @@ class Transport:
             health_check: The name of a service (or `""`); only addresses whose `grpc.health.v1` service
                 says that it serves get calls.
             proxy: `http://[user:password@]host:port` of a proxy that opens connections by CONNECT.
-            trust_env: Whether `https_proxy`, `http_proxy` and `no_proxy` of the environment count where
-                there is no `proxy`.
+            trust_env: Whether `https_proxy`, `http_proxy`, `all_proxy` and `no_proxy` of the environment
+                count where there is no `proxy`.
             authority: What calls are addressed to (`:authority`, `host`) in place of the address's own.
             connect_timeout: Time for the socket and the TLS handshake together.
             idle_timeout: How long a connection without calls is kept.
@@ -177,10 +177,7 @@ class Transport:
             return _default
 
     def _client(self, addresses: Sequence[str], style: Mapping[str, Any]) -> _core.Client:
-        from landbridge.client._proxies import proxy_for  # noqa: PLC0415
-
-        proxy = proxy_for(addresses[0], self._proxy, trust_env=self._trust_env) if addresses else None
-        return self._core.client(list(addresses), style, proxy)
+        return self._core.client(list(addresses), style, proxy=self._proxy, trust_env=self._trust_env)
 
 
 def _source(given: bytes | str | Path | None) -> bytes | Path | None:
