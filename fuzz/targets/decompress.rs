@@ -4,7 +4,7 @@
 use arbitrary::Arbitrary;
 use bytes::Bytes;
 use landbridge_fuzz::{LIMIT, Pieces};
-use landbridge_wire::compression::{compress, decompress};
+use landbridge_wire::compression::{Levels, compress, decompress};
 use landbridge_wire::{Compression, Payload};
 use libfuzzer_sys::fuzz_target;
 
@@ -23,7 +23,7 @@ fuzz_target!(|input: Input<'_>| {
         let from_pieces = decompress(&split, compression, LIMIT);
         assert_eq!(out.ok(), from_pieces.ok(), "{} differs in pieces", compression.name());
 
-        let compressed = compress(&split, compression).expect("memory to memory").into();
+        let compressed = compress(&split, compression, Levels::default()).expect("memory to memory").into();
         let restored = decompress(&compressed, compression, input.bytes.len());
         assert_eq!(restored.expect("our own output"), input.bytes, "{}", compression.name());
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from landbridge.code import Code
+from landbridge.compression._core_compression import CoreCompression
 from landbridge.errors import ConnectError
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ _CORES = frozenset({"identity", "gzip", "br", "zstd", "deflate"})
 def is_own(compression: Compression) -> bool:
     """Whether the application does it, not the core."""
     return compression.name() not in _CORES
+
+
+def level_of(compression: Compression) -> int | None:
+    """How hard the core is to do it, where that was said."""
+    return compression.level if isinstance(compression, CoreCompression) and not is_own(compression) else None
 
 
 def own(compressions: Iterable[Compression]) -> dict[str, Compression]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from landbridge._compressions import own
+from landbridge._compressions import level_of, own
 from landbridge._core import Service
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Offer:
         self._codecs = None if codecs is None else {codec.name(): codec for codec in codecs}
         given = None if compressions is None else list(compressions)
         names = ["gzip"] if given is None else [compression.name() for compression in given]
+        levels = {each.name(): level for each in given or () if (level := level_of(each)) is not None}
         self.compressions = own(given or ())
         """Those that the application does itself, by name."""
         self.read_max_bytes = _UNLIMITED if read_max_bytes is None else read_max_bytes
@@ -45,6 +46,7 @@ class Offer:
         self.service = Service(
             codecs=["proto", "json"] if self._codecs is None else list(self._codecs),
             compressions=names,
+            levels=levels,
             read_max_bytes=self.read_max_bytes,
             compress_min_bytes=compress_min_bytes,
         )

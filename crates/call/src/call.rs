@@ -5,6 +5,7 @@ use std::sync::Arc;
 use landbridge_client::{Kind, Method, Policy, Spec, Style, carry};
 use landbridge_net::UpstreamHttp;
 use landbridge_schema::{JsonOptions, Schema, StreamKind, UnknownFields};
+use landbridge_wire::plain::Packing;
 use landbridge_wire::{Accepted, Codec, Limits, Protocol};
 
 use crate::address::MethodName;
@@ -102,7 +103,7 @@ fn spec(
             codec,
             encoding: call.compression,
             accepts: Accepted::ALL,
-            compress_min_bytes: 0,
+            packing: Packing::default(),
             limits: Limits { max_message_bytes: call.max_message_bytes },
             user_agent: USER_AGENT,
         }),

@@ -7,6 +7,7 @@ use landbridge_client::{Channel, Style};
 use landbridge_net::UpstreamHttp;
 use landbridge_schema::Schema;
 use landbridge_schema::reflection::{Limits, Loaded, ServiceFailure, Wanted};
+use landbridge_wire::plain::Packing;
 use landbridge_wire::{Accepted, Code, Codec, Compression, Protocol, RpcError};
 
 use crate::failure::Failure;
@@ -150,7 +151,7 @@ fn style(protocol: Protocol) -> Style {
         codec: Codec::Proto,
         encoding: Compression::Identity,
         accepts: Accepted::ALL,
-        compress_min_bytes: 0,
+        packing: Packing::default(),
         limits: landbridge_wire::Limits { max_message_bytes: Limits::default().max_bytes },
         user_agent: USER_AGENT,
     }

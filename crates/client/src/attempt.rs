@@ -106,7 +106,7 @@ pub(crate) async fn begin<'a, C: Caller>(
         metadata.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(number));
     }
     let (mut writer, mut reader) =
-        plain::open(spec.method.path.clone(), metadata, &target, spec.style.compress_min_bytes)
+        plain::open(spec.method.path.clone(), metadata, &target, spec.style.packing)
             .map_err(Failed::Unsendable)?;
     if kind.gets_one() {
         reader.expect_one();

@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderValue};
 use landbridge_net::Endpoint;
-use landbridge_wire::plain::Content;
+use landbridge_wire::plain::{Content, Packing};
 use landbridge_wire::{Accepted, Code, Codec, Compression, Limits, Protocol};
 use tokio::sync::watch;
 
@@ -89,7 +89,7 @@ fn watch_call() -> Spec {
         codec: Codec::Proto,
         encoding: Compression::Identity,
         accepts: Accepted::NONE,
-        compress_min_bytes: 0,
+        packing: Packing::default(),
         limits: Limits { max_message_bytes: 1 << 10 },
         user_agent: HeaderValue::from_static(concat!("landbridge/", env!("CARGO_PKG_VERSION"))),
     };

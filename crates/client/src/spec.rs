@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use landbridge_wire::plain::Content;
+use landbridge_wire::plain::{Content, Packing};
 use landbridge_wire::{Accepted, Codec, Compression, Limits, Protocol, Shape, outbound};
 
 use crate::policy::Policy;
@@ -22,8 +22,8 @@ pub struct Style {
     pub encoding: Compression,
     /// The compressions offered for responses, the most wanted first.
     pub accepts: Accepted,
-    /// Request messages below this many bytes are not compressed.
-    pub compress_min_bytes: usize,
+    /// Which request messages are compressed, and how hard.
+    pub packing: Packing,
     /// What responses are held to.
     pub limits: Limits,
     /// The value of `user-agent` where the caller gives none.

@@ -1,6 +1,7 @@
 //! Messages, to Python and back.
 
 use bytes::Bytes;
+use landbridge_wire::compression::Levels;
 use landbridge_wire::plain::Content;
 use landbridge_wire::{Compression, RpcError};
 use pyo3::exceptions::PyValueError;
@@ -84,17 +85,37 @@ pub(crate) fn known_compression(name: &str) -> PyResult<Compression> {
         .ok_or_else(|| PyValueError::new_err(format!("{name:?} is no compression known here")))
 }
 
-/// The data under one of the core's compressions.
+/// How hard each compression is done that has a level of its own.
+///
+/// # Errors
+/// `ValueError` for a level that a compression does not have.
+pub(crate) fn levels<'a>(given: impl IntoIterator<Item = (&'a str, i32)>) -> PyResult<Levels> {
+    given.into_iter().try_fold(Levels::default(), |levels, (name, level)| {
+        let changed = levels.with(known_compression(name)?, level);
+        changed.ok_or_else(|| PyValueError::new_err(format!("{name} has no level {level}")))
+    })
+}
+
+/// Raises `ValueError` for a level that one of the core's compressions does not have.
 #[pyfunction]
-#[pyo3(signature = (name, data, /))]
+#[pyo3(signature = (name, level, /))]
+pub(crate) fn check_level(name: &str, level: i32) -> PyResult<()> {
+    levels([(name, level)]).map(drop)
+}
+
+/// The data under one of the core's compressions, at this level or the core's own.
+#[pyfunction]
+#[pyo3(signature = (name, data, level, /))]
 pub(crate) fn compress<'py>(
     py: Python<'py>,
     name: &str,
     data: &Bound<'py, PyBytes>,
+    level: Option<i32>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let compression = Compression::from_name(name).unwrap_or_default();
+    let levels = levels(level.map(|level| (name, level)))?;
     let payload = shared(data).into();
-    let compressed = py.detach(|| landbridge_wire::compression::compress(&payload, compression))?;
+    let compressed = py.detach(|| landbridge_wire::compression::compress(&payload, compression, levels))?;
     Ok(PyBytes::new(py, &compressed))
 }
 

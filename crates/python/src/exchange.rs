@@ -75,7 +75,7 @@ impl Exchange {
             return Ok(Self::with_answer(inbound::no_trailers()));
         }
         let mut reader = PlainReader::new(reader, &call, &service.offer);
-        let mut writer = PlainWriter::new(writer, &call, &service.offer, service.compress_min_bytes);
+        let mut writer = PlainWriter::new(writer, &call, &service.offer, service.packing);
         let response_encoding = writer.compression();
         let stream = stream.map(Stream::from_number);
         if stream.is_some_and(Stream::takes_one) {

@@ -1,12 +1,16 @@
 //! What an application offers to its callers, as Python says it.
 
+use std::collections::HashMap;
+
+use landbridge_wire::plain::Packing;
 use landbridge_wire::{Codec, Compression, Limits, Offer};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::content;
 use crate::serving::Service;
 
-/// Codecs and compressions by name, message size, and the smallest message to compress.
+/// Codecs and compressions by name, how hard these are done, message size, and the smallest message to compress.
 #[pyclass(frozen, module = "landbridge._core", name = "Service")]
 #[derive(Debug)]
 pub(crate) struct Offered {
@@ -22,10 +26,11 @@ impl Offered {
 #[pymethods]
 impl Offered {
     #[new]
-    #[pyo3(signature = (*, codecs, compressions, read_max_bytes, compress_min_bytes))]
+    #[pyo3(signature = (*, codecs, compressions, levels, read_max_bytes, compress_min_bytes))]
     fn new(
         codecs: Vec<String>,
         compressions: Vec<String>,
+        levels: HashMap<String, i32>,
         read_max_bytes: usize,
         compress_min_bytes: usize,
     ) -> PyResult<Self> {
@@ -36,7 +41,9 @@ impl Offered {
         let compressions = compressions.collect::<PyResult<_>>()?;
         let limits = Limits { max_message_bytes: read_max_bytes };
         let offer = Offer::of(codecs, compressions, limits);
-        Ok(Self { service: Service { offer, compress_min_bytes } })
+        let levels = content::levels(levels.iter().map(|(name, level)| (name.as_str(), *level)))?;
+        let packing = Packing { min_bytes: compress_min_bytes, levels };
+        Ok(Self { service: Service { offer, packing } })
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, Response};
 use landbridge_wire::outbound::Target;
-use landbridge_wire::plain::{self, Content, PlainResponseEvent, PlainResponseReader};
+use landbridge_wire::plain::{self, Content, Packing, PlainResponseEvent, PlainResponseReader};
 use landbridge_wire::{Accepted, Code, Codec, Compression, End, Limits, Protocol, Shape};
 
 /// The largest message, in bytes.
@@ -47,7 +47,9 @@ impl Form {
             get: false,
             limits: Limits { max_message_bytes: LIMIT },
         };
-        plain::open(PathAndQuery::from_static("/a.B/C"), HeaderMap::new(), &target, 0).unwrap().1
+        plain::open(PathAndQuery::from_static("/a.B/C"), HeaderMap::new(), &target, Packing::default())
+            .unwrap()
+            .1
     }
 
     fn content_type(self) -> &'static str {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from landbridge._compressions import is_own, own
+from landbridge._compressions import is_own, level_of, own
 from landbridge._core import __version__
 from landbridge._kinds import KINDS
 from landbridge.code import Code
@@ -126,6 +126,7 @@ class Configuration:
             "codec": "proto" if self._codec is None else self._codec.name(),
             "accept_compressions": self._accept,
             "send_compression": "identity" if self._send is None else self._send.name(),
+            "compression_level": None if self._send is None else level_of(self._send),
             "compress_min_bytes": self._compress_min_bytes,
             "read_max_bytes": _UNLIMITED if self._read_max_bytes < 0 else self._read_max_bytes,
             "user_agent": f"landbridge/{__version__}",

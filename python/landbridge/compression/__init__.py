@@ -1,7 +1,7 @@
 """Compression of messages.
 
-gzip, br and zstd are done by the core: `GzipCompression`, `BrotliCompression` and `ZstdCompression` only name
-them. Anything else with these three methods is called for each message.
+gzip, br and zstd are done by the core: `GzipCompression`, `BrotliCompression` and `ZstdCompression` name them
+and say how hard. Anything else with these three methods is called for each message.
 """
 
 from __future__ import annotations

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from landbridge import _core
+from landbridge.compression._core_compression import CoreCompression
 
 __all__ = ["BrotliCompression"]
 
 
-class BrotliCompression:
+class BrotliCompression(CoreCompression):
     """Brotli (RFC 7932), done by the core."""
 
-    def __init__(self, quality: int = 3) -> None:
-        """Name it. The core chooses how hard it compresses; `quality` is taken for compatibility."""
-        self._quality = quality
+    __slots__ = ()
 
-    def name(self) -> str:
-        """Its name in headers."""
-        return "br"
+    def __init__(self, quality: int | None = None) -> None:
+        """Settle how hard it compresses: from 0 to 11.
 
-    def compress(self, data: bytes | bytearray | memoryview) -> bytes:
-        """The data, compressed."""
-        return _core.compress("br", bytes(data))
-
-    def decompress(self, data: bytes | bytearray | memoryview, read_max_bytes: int | None = None) -> bytes:
-        """The data again.
-
-        Raises `ConnectError`: `RESOURCE_EXHAUSTED` past `read_max_bytes`, `INVALID_ARGUMENT` for damaged
-        data.
+        Without that the core chooses, and favours speed. Raises `ValueError` for a quality that there is not.
         """
-        return _core.decompress("br", bytes(data), read_max_bytes)
+        super().__init__("br", quality)

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from landbridge import _core
+from landbridge.compression._core_compression import CoreCompression
 
 __all__ = ["ZstdCompression"]
 
 
-class ZstdCompression:
+class ZstdCompression(CoreCompression):
     """Zstd (RFC 8878), done by the core."""
 
-    def __init__(self, level: int = 3) -> None:
-        """Name it. The core chooses how hard it compresses; `level` is taken for compatibility."""
-        self._level = level
+    __slots__ = ()
 
-    def name(self) -> str:
-        """Its name in headers."""
-        return "zstd"
+    def __init__(self, level: int | None = None) -> None:
+        """Settle how hard it compresses: up to 22; those below 0 are faster yet.
 
-    def compress(self, data: bytes | bytearray | memoryview) -> bytes:
-        """The data, compressed."""
-        return _core.compress("zstd", bytes(data))
-
-    def decompress(self, data: bytes | bytearray | memoryview, read_max_bytes: int | None = None) -> bytes:
-        """The data again.
-
-        Raises `ConnectError`: `RESOURCE_EXHAUSTED` past `read_max_bytes`, `INVALID_ARGUMENT` for damaged
-        data.
+        Without that the core chooses, and favours speed. Raises `ValueError` for a level that there is not.
         """
-        return _core.decompress("zstd", bytes(data), read_max_bytes)
+        super().__init__("zstd", level)

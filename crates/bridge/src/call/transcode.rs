@@ -1,7 +1,7 @@
 //! What has to happen to the messages of one direction, between the form they come in and the form they leave in.
 
 use landbridge_schema::{JsonOptions, MessageType, UnknownFields};
-use landbridge_wire::compression::{compress, decompress};
+use landbridge_wire::compression::{Levels, compress, decompress};
 use landbridge_wire::{Code, Codec, Compression, Message, Payload, RpcError};
 
 /// The change of one direction's messages. Usually nothing: then messages pass as they are.
@@ -63,7 +63,7 @@ impl Transcode {
         if self.to.is_identity() || payload.len() < self.min_bytes {
             return Ok(Message { payload, compressed: false });
         }
-        let payload = compress(&payload, self.to).map_err(|error| {
+        let payload = compress(&payload, self.to, Levels::default()).map_err(|error| {
             RpcError::new(Code::Internal, format!("a message could not be compressed: {error}"))
         })?;
         Ok(Message { payload: payload.into(), compressed: true })

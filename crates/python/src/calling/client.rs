@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use landbridge_client::{Kind, Method, Policy, Proxy, Spec, Style, Target};
-use landbridge_wire::plain::Content;
+use landbridge_wire::plain::{Content, Packing};
 use landbridge_wire::{Accepted, Codec, Compression, Limits, Protocol};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -17,7 +17,7 @@ use super::io_thread::{IoThread, Start, generation};
 use super::outbound::Outbound;
 use super::transport::{Shared, SharedChannel};
 use crate::call::{Lines, lines};
-use crate::content::Given;
+use crate::content::{Given, levels};
 
 /// What all calls of a client have in common, as Python names it.
 #[derive(Debug, FromPyObject)]
@@ -28,6 +28,7 @@ pub(crate) struct GivenStyle {
     codec: String,
     accept_compressions: Vec<String>,
     send_compression: String,
+    compression_level: Option<i32>,
     compress_min_bytes: usize,
     read_max_bytes: usize,
     user_agent: String,
@@ -43,6 +44,7 @@ impl GivenStyle {
             .iter()
             .map(|name| Compression::register(name).ok_or_else(|| unusable(name)))
             .collect::<PyResult<Accepted>>()?;
+        let levels = levels(self.compression_level.map(|level| (self.send_compression.as_str(), level)))?;
         let user_agent = HeaderValue::from_str(&self.user_agent)
             .map_err(|_| PyValueError::new_err("the user agent has characters that no header can carry"))?;
         Ok(Style {
@@ -54,7 +56,7 @@ impl GivenStyle {
             codec,
             encoding,
             accepts,
-            compress_min_bytes: self.compress_min_bytes,
+            packing: Packing { min_bytes: self.compress_min_bytes, levels },
             limits: Limits { max_message_bytes: self.read_max_bytes },
             user_agent,
         })

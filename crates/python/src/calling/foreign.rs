@@ -68,7 +68,7 @@ impl ClientExchange {
         if !metadata.contains_key(USER_AGENT) {
             metadata.insert(USER_AGENT, style.user_agent.clone());
         }
-        let (mut writer, mut reader) = plain::open(path, metadata, &target, style.compress_min_bytes)
+        let (mut writer, mut reader) = plain::open(path, metadata, &target, style.packing)
             .map_err(|error| errors::raised(py, &error))?;
         if kind.gets_one() {
             reader.expect_one();

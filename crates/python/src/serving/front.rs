@@ -8,7 +8,7 @@ use http::Request;
 use landbridge_net::{Handler, RecvBody, Responder};
 use landbridge_wire::inbound::{self, Refusal, is_call, is_grpc};
 use landbridge_wire::output::Finish;
-use landbridge_wire::plain::{PlainReader, PlainWriter};
+use landbridge_wire::plain::{Packing, PlainReader, PlainWriter};
 use landbridge_wire::{Code, Offer, RpcError};
 
 use super::answering::Answering;
@@ -55,7 +55,7 @@ impl Front {
         threads: Arc<ThreadQueue>,
     ) -> Self {
         let unknown =
-            Service { offer: Offer::all(landbridge_wire::Limits::default()), compress_min_bytes: 0 };
+            Service { offer: Offer::all(landbridge_wire::Limits::default()), packing: Packing::default() };
         let in_flight = AtomicUsize::new(0);
         let shared = Shared { routes, unknown, limits, has_fallback, events, threads, in_flight };
         Self { shared: Arc::new(shared), woken: Arc::default() }
@@ -121,7 +121,7 @@ impl Handler for Front {
             Err(refusal) => return refuse(*refusal, responder),
         };
         let call = accepted.call;
-        let writer = PlainWriter::new(accepted.writer, &call, &service.offer, service.compress_min_bytes);
+        let writer = PlainWriter::new(accepted.writer, &call, &service.offer, service.packing);
         let response_encoding = writer.compression();
         let mut answering = Answering::new(responder, writer);
         let Some((method, _)) = found else {

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use landbridge_wire::Offer;
+use landbridge_wire::plain::Packing;
 
 /// What one application offers to the callers of its methods.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
     pub(crate) offer: Offer,
-    /// Messages below this many bytes are not compressed.
-    pub(crate) compress_min_bytes: usize,
+    /// Which messages are compressed, and how hard.
+    pub(crate) packing: Packing,
 }
 
 /// How many messages flow each way.

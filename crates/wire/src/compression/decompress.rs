@@ -138,7 +138,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::compression::compress;
+    use crate::compression::{Levels, compress};
 
     fn payload(data: impl Into<Bytes>) -> Payload {
         Payload::from(data.into())
@@ -148,7 +148,7 @@ mod tests {
     fn a_bomb_stops_at_the_limit() {
         let zeros = payload(vec![0; 10 << 20]);
         for compression in Compression::ALL {
-            let bomb = payload(compress(&zeros, compression).unwrap());
+            let bomb = payload(compress(&zeros, compression, Levels::default()).unwrap());
             assert!(bomb.len() < 100_000);
             let error = decompress(&bomb, compression, 1 << 20).unwrap_err();
             assert!(matches!(error, DecompressError::TooLarge { limit: 1_048_576 }), "{error}");
@@ -160,7 +160,7 @@ mod tests {
     fn cut_or_foreign_input_is_an_error() {
         let text = payload("a message of some length, a message of some length");
         for compression in Compression::ALL {
-            let whole = compress(&text, compression).unwrap();
+            let whole = compress(&text, compression, Levels::default()).unwrap();
             for end in 1..whole.len() {
                 let cut = payload(whole.slice(..end));
                 assert!(decompress(&cut, compression, 1000).is_err(), "{compression:?} cut at {end}");
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn bytes_after_the_end_are_an_error() {
         for compression in [Compression::Gzip, Compression::Zstd, Compression::Deflate] {
-            let mut input = compress(&payload("message"), compression).unwrap().to_vec();
+            let mut input = compress(&payload("message"), compression, Levels::default()).unwrap().to_vec();
             input.extend_from_slice(b"tail");
             assert!(decompress(&payload(input), compression, 1000).is_err(), "{compression:?}");
         }
@@ -183,7 +183,7 @@ mod tests {
         #[test]
         fn what_was_compressed_comes_back(data in proptest::collection::vec(any::<u8>(), 1..5000), cut in any::<prop::sample::Index>()) {
             for compression in Compression::ALL {
-                let small = compress(&payload(data.clone()), compression).unwrap();
+                let small = compress(&payload(data.clone()), compression, Levels::default()).unwrap();
                 let at = cut.index(small.len());
                 let split: Payload = [small.slice(..at), small.slice(at..)].into_iter().collect();
                 prop_assert_eq!(&decompress(&split, compression, 5000).unwrap()[..], &data[..]);

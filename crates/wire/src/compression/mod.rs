@@ -4,7 +4,7 @@ mod compress;
 mod decompress;
 mod negotiate;
 
-pub use compress::compress;
+pub use compress::{Levels, compress};
 pub use decompress::{DecompressError, decompress};
 pub use negotiate::{Accepted, offered};
 

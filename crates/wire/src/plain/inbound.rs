@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 
-use super::{Content, packed};
+use super::{Content, Packing, packed};
 use crate::call::{Call, End, Offer, ResponseHead};
 use crate::compression::Accepted;
 use crate::inbound::{RequestEvent, RequestReader, ResponseWriter};
@@ -84,22 +84,15 @@ pub struct PlainWriter {
     /// What the caller takes.
     accepted: Accepted,
     offered: Accepted,
-    compress_min_bytes: usize,
+    packing: Packing,
 }
 
 impl PlainWriter {
-    /// Of the writer that came with the call. Messages below `compress_min_bytes` are not compressed.
-    pub fn new(writer: ResponseWriter, call: &Call, offer: &Offer, compress_min_bytes: usize) -> Self {
+    /// Of the writer that came with the call. Messages are compressed as `packing` says.
+    pub fn new(writer: ResponseWriter, call: &Call, offer: &Offer, packing: Packing) -> Self {
         let offered = offer.compressions();
         let compression = call.accepts.iter().find(|wanted| offered.contains(*wanted)).unwrap_or_default();
-        Self {
-            writer,
-            head: Some(HeaderMap::new()),
-            compression,
-            accepted: call.accepts,
-            offered,
-            compress_min_bytes,
-        }
+        Self { writer, head: Some(HeaderMap::new()), compression, accepted: call.accepts, offered, packing }
     }
 
     /// The compression of messages.
@@ -137,7 +130,7 @@ impl PlainWriter {
     /// # Errors
     /// As [`ResponseWriter::message`].
     pub fn message(&mut self, message: Bytes, out: &mut Output<Response<()>>) -> Result<(), RpcError> {
-        let message = packed(message, self.compression, self.compress_min_bytes)?;
+        let message = packed(message, self.compression, self.packing)?;
         self.send(message, out)
     }
 

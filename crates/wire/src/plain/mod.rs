@@ -8,7 +8,7 @@ mod outbound;
 
 use bytes::Bytes;
 
-use crate::compression::{compress, decompress};
+use crate::compression::{Levels, compress, decompress};
 use crate::message::{Message, Payload};
 use crate::{Code, Compression, RpcError};
 
@@ -55,12 +55,21 @@ impl Content {
     }
 }
 
-/// The message as it is sent: under the compression, if that is ours and the message has at least `min_bytes`.
-fn packed(message: Bytes, compression: Compression, min_bytes: usize) -> Result<Message, RpcError> {
-    if compression.is_identity() || !compression.is_ours() || message.len() < min_bytes {
+/// Which messages are compressed, and how hard.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Packing {
+    /// Messages with fewer bytes stay as they are.
+    pub min_bytes: usize,
+    /// How hard the others are compressed.
+    pub levels: Levels,
+}
+
+/// The message as it is sent: under the compression, if that is ours and the message has enough bytes.
+fn packed(message: Bytes, compression: Compression, packing: Packing) -> Result<Message, RpcError> {
+    if compression.is_identity() || !compression.is_ours() || message.len() < packing.min_bytes {
         return Ok(Message::plain(message));
     }
-    let payload = compress(&Payload::from(message), compression).map_err(|error| {
+    let payload = compress(&Payload::from(message), compression, packing.levels).map_err(|error| {
         RpcError::new(Code::Internal, format!("a message could not be compressed: {error}"))
     })?;
     Ok(Message { payload: payload.into(), compressed: true })

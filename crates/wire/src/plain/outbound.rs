@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response};
 
-use super::{Content, packed};
+use super::{Content, Packing, packed};
 use crate::call::{End, ResponseEvent, ResponseHead};
 use crate::message::Message;
 use crate::metadata::{keep_metadata, normalize};
@@ -13,7 +13,7 @@ use crate::output::Output;
 use crate::{Code, Compression, RpcError, Target};
 
 /// Prepares a call to this target, as [`outbound::open`]. Of the metadata, what belongs to HTTP or to a protocol is left
-/// out. Messages below `compress_min_bytes` are not compressed.
+/// out. Messages are compressed as `packing` says.
 ///
 /// # Errors
 /// `invalid_argument` for a binary header (`-bin`) that is not base64.
@@ -21,14 +21,14 @@ pub fn open(
     path: PathAndQuery,
     mut metadata: HeaderMap,
     target: &Target,
-    compress_min_bytes: usize,
+    packing: Packing,
 ) -> Result<(PlainRequestWriter, PlainResponseReader), RpcError> {
     if !metadata.is_empty() {
         keep_metadata(&mut metadata);
         normalize(&mut metadata)?;
     }
     let OpenedCall { writer, reader } = outbound::open(path, metadata, target);
-    let writer = PlainRequestWriter { writer, compression: target.encoding, compress_min_bytes };
+    let writer = PlainRequestWriter { writer, compression: target.encoding, packing };
     let max_message_bytes = target.limits.max_message_bytes;
     let reader = PlainResponseReader {
         reader,
@@ -45,7 +45,7 @@ pub fn open(
 pub struct PlainRequestWriter {
     writer: RequestWriter,
     compression: Compression,
-    compress_min_bytes: usize,
+    packing: Packing,
 }
 
 impl PlainRequestWriter {
@@ -60,7 +60,7 @@ impl PlainRequestWriter {
     /// As [`RequestWriter::message`].
     pub fn message(&mut self, message: Content, out: &mut Output<Request<()>>) -> Result<(), RpcError> {
         let message = match message {
-            Content::Plain(message) => packed(message, self.compression, self.compress_min_bytes)?,
+            Content::Plain(message) => packed(message, self.compression, self.packing)?,
             Content::Compressed(message) => Message { payload: message.into(), compressed: true },
         };
         self.writer.message(message, out)
