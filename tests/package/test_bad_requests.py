@@ -165,6 +165,32 @@ def test_a_bad_call_in_grpc_or_grpc_web_has_a_status(protocol: str, name: str, u
         ) or (answer.headers.get("grpc-status") == number)
 
 
+COMPRESSED: dict[str, tuple[dict[str, str], str]] = {
+    "content-encoding": (UNARY, "accept-encoding"),
+    "connect-content-encoding": (STREAM, "connect-accept-encoding"),
+    "grpc-encoding": (GRPC, "grpc-accept-encoding"),
+}
+"""The header that names a compression: what else goes with it, and where the answer lists what there is."""
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+@pytest.mark.parametrize("compression", ["br", "rot13"])
+def test_a_compression_that_the_application_lacks_is_answered_by_those_it_has(
+    compression: str, name: str, url: str
+) -> None:
+    headers, listed = COMPRESSED[name]
+    method = "Count" if headers is STREAM else "Echo"
+    with httpx.Client(http1=headers is not GRPC, http2=headers is GRPC) as client:
+        answer = client.post(f"{url}/{method}", content=b"", headers={**headers, name: compression})
+        assert answer.headers[listed] == "gzip"
+        said = answer.headers.get("grpc-message") or answer.text
+        assert "use one of gzip, identity" in said
+        if headers is GRPC:
+            assert answer.headers["grpc-status"] == "12"
+            # Whoever looks there for what to use next finds it in every answer.
+            assert client.post(f"{url}/Echo", content=envelope(b""), headers=GRPC).headers[listed] == "gzip"
+
+
 @pytest.mark.parametrize("content", [b"AA=A", b"AAA", b"AA AA", b"!!!!"])
 def test_a_bad_text_in_grpc_web_has_a_status(content: bytes, url: str) -> None:
     answer = httpx.post(f"{url}/Echo", content=content, headers=WEB_TEXT)

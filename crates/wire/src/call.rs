@@ -101,7 +101,8 @@ pub struct ResponseHead {
     pub metadata: HeaderMap,
     /// The compression of those response messages that say they are compressed.
     pub encoding: Compression,
-    /// The compressions that the server takes in requests, if it said so.
+    /// The compressions that the server takes in requests, if it said so. Only for those who read it: who writes says
+    /// what its own reader takes.
     pub accepts: Option<Accepted>,
 }
 

@@ -1,12 +1,12 @@
 //! The inbound half: a request is read into a [`Call`] and its messages; the answer is written in the same protocol.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use crate::call::{Call, End, Limits, Offer, ResponseHead, Shape};
-use crate::compression::{Accepted as AcceptedCompressions, Compression};
+use crate::compression::{Accepted as AcceptedCompressions, Compression, listed};
 use crate::connect::{self, GetError};
 use crate::envelope::{Envelope, EnvelopeReader, compressed_by_nothing, too_large};
 use crate::grpc_web::{TextDecoder, encode_text, write_trailers};
@@ -92,18 +92,18 @@ fn read_post(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, 
         return Err(refuse_type(offer, message));
     };
     if form == Form::Grpc && head.version < Version::HTTP_2 {
-        return Err(refuse_version(codec));
+        return Err(refuse_version(codec, offer));
     }
     let mut call = new_call(&head, form, codec);
-    let writer = ResponseWriter::new(form, codec);
+    let writer = ResponseWriter::new(form, codec, offer);
+    let ours = &offer.compressions();
     let read = match form {
-        Form::ConnectUnary => connect::read_unary_head(&head.headers, &mut call),
-        Form::ConnectStream => connect::read_stream_head(&head.headers, &mut call),
-        Form::Grpc | Form::GrpcWeb | Form::GrpcWebText => grpc::read_head(&head.headers, &mut call),
+        Form::ConnectUnary => connect::read_unary_head(&head.headers, &mut call, ours),
+        Form::ConnectStream => connect::read_stream_head(&head.headers, &mut call, ours),
+        Form::Grpc | Form::GrpcWeb | Form::GrpcWebText => grpc::read_head(&head.headers, &mut call, ours),
     };
-    let read = read.and_then(|()| check_encoding(&call, offer)).and_then(|()| normalize(&mut head.headers));
-    if let Err(error) = read {
-        return Err(refuse_call(writer, error, offer));
+    if let Err(error) = read.and_then(|()| normalize(&mut head.headers)) {
+        return Err(refuse(writer, error));
     }
     keep_metadata(&mut head.headers);
     call.metadata = head.headers;
@@ -129,22 +129,24 @@ fn read_get(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, B
         ));
     }
     let form = Form::ConnectUnary;
-    let get = match connect::read_get(query, limits.max_message_bytes) {
+    let ours = &offer.compressions();
+    let get = match connect::read_get(query, ours, limits.max_message_bytes) {
         Ok(get) if offer.codecs().contains(&get.codec) => get,
         Ok(_) | Err(GetError::UnknownCodec) => {
             let message = "the query parameter encoding names a codec that is not served here";
             return Err(refuse_type(offer, message.into()));
         }
-        Err(GetError::Rpc(error)) => return Err(refuse(ResponseWriter::new(form, Codec::Json), error)),
+        Err(GetError::Rpc(error)) => {
+            return Err(refuse(ResponseWriter::new(form, Codec::Json, offer), error));
+        }
     };
-    let writer = ResponseWriter::new(form, get.codec);
+    let writer = ResponseWriter::new(form, get.codec, offer);
     let mut call = new_call(&head, form, get.codec);
     call.get = true;
-    let read = connect::read_unary_head(&head.headers, &mut call);
+    let read = connect::read_unary_head(&head.headers, &mut call, ours);
     call.encoding = get.encoding;
-    let read = read.and_then(|()| check_encoding(&call, offer)).and_then(|()| normalize(&mut head.headers));
-    if let Err(error) = read {
-        return Err(refuse_call(writer, error, offer));
+    if let Err(error) = read.and_then(|()| normalize(&mut head.headers)) {
+        return Err(refuse(writer, error));
     }
     if !head.headers.contains_key(http::header::ACCEPT_ENCODING) {
         call.accepts.add(get.encoding);
@@ -181,44 +183,44 @@ fn method_path(uri: &http::Uri) -> PathAndQuery {
     }
 }
 
-/// The compression that a request's header names; identity where it names none.
+/// The compression that a request's header names, which has to be one of `ours`; identity where it names none.
 ///
 /// # Errors
 /// `unimplemented`, as all three protocols ask for, with the list of what could be used.
-pub(crate) fn request_encoding(value: Option<&HeaderValue>) -> Result<Compression, RpcError> {
-    known_request_encoding(value.map(|value| value.to_str().unwrap_or("?")))
+pub(crate) fn request_encoding(
+    value: Option<&HeaderValue>,
+    ours: &AcceptedCompressions,
+) -> Result<Compression, RpcError> {
+    known_request_encoding(value.map(|value| value.to_str().unwrap_or("?")), ours)
 }
 
 /// The same for a name out of a query.
-pub(crate) fn known_request_encoding(name: Option<&str>) -> Result<Compression, RpcError> {
+pub(crate) fn known_request_encoding(
+    name: Option<&str>,
+    ours: &AcceptedCompressions,
+) -> Result<Compression, RpcError> {
     let Some(name) = name else { return Ok(Compression::Identity) };
-    Compression::from_name(name.trim()).ok_or_else(|| unknown_encoding(name, AcceptedCompressions::ALL))
+    Compression::from_name(name.trim()).filter(|named| ours.contains(*named)).ok_or_else(|| {
+        let ours: String = ours.iter().map(|ours| format!("{}, ", ours.name())).collect();
+        let message = format!("the compression {name:?} is not supported: use one of {ours}identity");
+        RpcError::new(Code::Unimplemented, message)
+    })
 }
 
-/// That the request's messages are in a compression on offer.
-fn check_encoding(call: &Call, offer: &Offer) -> Result<(), RpcError> {
-    if offer.compressions().contains(call.encoding) {
-        return Ok(());
-    }
-    Err(unknown_encoding(call.encoding.name(), offer.compressions()))
-}
-
-fn unknown_encoding(name: &str, known: AcceptedCompressions) -> RpcError {
-    let known: String = known.iter().map(|known| format!("{}, ", known.name())).collect();
-    let message = format!("the compression {name:?} is not supported: use one of {known}identity");
-    RpcError::new(Code::Unimplemented, message)
-}
-
-/// Refuses a call by its head; one in a compression that is not on offer is told which ones are.
-fn refuse_call(mut writer: ResponseWriter, error: RpcError, offer: &Offer) -> Box<Refusal> {
-    writer.head(ResponseHead { accepts: Some(offer.compressions()), ..ResponseHead::default() });
-    refuse(writer, error)
-}
-
+/// Refuses a call by its head.
 fn refuse(mut writer: ResponseWriter, error: RpcError) -> Box<Refusal> {
+    // Only for its compression; gRPC lists in every head what could be used.
+    let accept_encoding = match writer.form {
+        Form::ConnectUnary if error.code == Code::Unimplemented => Some(ACCEPT_ENCODING),
+        Form::ConnectStream if error.code == Code::Unimplemented => Some(connect::STREAM_ACCEPT_ENCODING),
+        _ => None,
+    };
     let mut output = Output::new();
     let protocol = Some(writer.protocol());
     writer.end(End::failed(error.clone()), &mut output);
+    if let (Some(name), Some(head)) = (accept_encoding, &mut output.head) {
+        head.headers_mut().insert(name, listed(&writer.ours));
+    }
     Box::new(Refusal { output, error, protocol })
 }
 
@@ -242,13 +244,14 @@ fn refuse_type(offer: &Offer, message: String) -> Box<Refusal> {
     refuse_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, (ACCEPT_POST, accept_post(offer.codecs())), message)
 }
 
-fn refuse_version(codec: Codec) -> Box<Refusal> {
+fn refuse_version(codec: Codec, offer: &Offer) -> Box<Refusal> {
     let error = RpcError::new(
         Code::Internal,
         "gRPC needs HTTP/2, because it ends calls with trailers; over HTTP/1.1 use Connect or gRPC-Web",
     );
     let end = End::failed(error.clone());
-    let mut response = grpc::trailers_only(Form::Grpc, codec, ResponseHead::default(), end);
+    let ours = &offer.compressions();
+    let mut response = grpc::trailers_only(Form::Grpc, codec, ours, ResponseHead::default(), end);
     *response.status_mut() = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
     response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     let output = Output { head: Some(response), body: Chunks::new(), finish: Some(Finish::Body) };
@@ -444,6 +447,8 @@ fn read_message(form: Form, encoding: Compression, envelope: Envelope) -> Result
 pub struct ResponseWriter {
     form: Form,
     codec: Codec,
+    /// The compressions that requests may be under, of which gRPC's heads tell.
+    ours: AcceptedCompressions,
     state: WriterState,
     /// Until it is sent.
     head: ResponseHead,
@@ -461,13 +466,13 @@ enum WriterState {
 }
 
 impl ResponseWriter {
-    fn new(form: Form, codec: Codec) -> Self {
-        let head = ResponseHead::default();
+    fn new(form: Form, codec: Codec, offer: &Offer) -> Self {
         Self {
             form,
             codec,
+            ours: offer.compressions(),
             state: WriterState::Waiting,
-            head,
+            head: ResponseHead::default(),
             unary: None,
             unimplemented: Code::Unimplemented.http_status(),
         }
@@ -482,7 +487,8 @@ impl ResponseWriter {
         }
     }
 
-    /// Takes the head of the response. It is sent with what comes next.
+    /// Takes the head of the response. It is sent with what comes next. What it says of compressions in requests is passed
+    /// over: here the offer decides.
     pub fn head(&mut self, head: ResponseHead) {
         self.head = head;
     }
@@ -537,7 +543,7 @@ impl ResponseWriter {
             (WriterState::Waiting, Form::ConnectUnary) => self.end_unary(end, out),
             (WriterState::Waiting, Form::Grpc) if self.head.metadata.is_empty() => {
                 let head = std::mem::take(&mut self.head);
-                out.head = Some(grpc::trailers_only(self.form, self.codec, head, end));
+                out.head = Some(grpc::trailers_only(self.form, self.codec, &self.ours, head, end));
                 out.finish = Some(Finish::Body);
             }
             (WriterState::Waiting, _) => {
@@ -558,7 +564,7 @@ impl ResponseWriter {
         let head = std::mem::take(&mut self.head);
         match self.form {
             Form::ConnectStream | Form::ConnectUnary => connect::stream_head(self.codec, head),
-            form => grpc::response_head(form, self.codec, head),
+            form => grpc::response_head(form, self.codec, &self.ours, head),
         }
     }
 

@@ -9,7 +9,7 @@ use landbridge_wire::inbound::{self, RequestEvent};
 use landbridge_wire::outbound::{self, Target};
 use landbridge_wire::{
     Accepted, Code, Codec, Compression, Detail, End, Finish, Limits, Message, Offer, Output, Protocol,
-    ResponseEvent, ResponseReader, RpcError, Shape,
+    ResponseEvent, ResponseHead, ResponseReader, RpcError, Shape,
 };
 
 const LIMITS: Limits = Limits { max_message_bytes: 100 };
@@ -157,6 +157,50 @@ fn unknown_compressions_are_unimplemented_and_the_known_ones_listed() {
     assert!(body.contains("gzip, zstd, br, deflate"), "{body}");
     let (status, code) = refusal(post(&[("content-type", "application/grpc"), ("grpc-encoding", "lz4")]));
     assert_eq!((status, code.as_str()), (200, "12"));
+}
+
+#[test]
+fn what_an_application_does_not_accept_is_unimplemented_and_what_it_accepts_is_listed() {
+    let only_zstd = Offer::of(vec![Codec::Proto], [Compression::Zstd].into_iter().collect(), LIMITS);
+    let nothing = Offer::of(vec![Codec::Proto], Accepted::NONE, LIMITS);
+    for (content_type, encoding, accept_encoding) in [
+        ("application/proto", "content-encoding", "accept-encoding"),
+        ("application/connect+proto", "connect-content-encoding", "connect-accept-encoding"),
+        ("application/grpc", "grpc-encoding", "grpc-accept-encoding"),
+        ("application/grpc-web", "grpc-encoding", "grpc-accept-encoding"),
+    ] {
+        for (offer, sent, listed, said) in [
+            (&only_zstd, "gzip", "zstd", "use one of zstd, identity"),
+            (&only_zstd, "lz4", "zstd", "use one of zstd, identity"),
+            (&nothing, "zstd", "identity", "use one of identity"),
+        ] {
+            let request = post(&[("content-type", content_type), (encoding, sent)]);
+            let refusal = inbound::accept(request, offer).unwrap_err();
+            assert_eq!(refusal.error.code, Code::Unimplemented, "{content_type} {sent}");
+            assert!(refusal.error.message.contains(said), "{content_type}: {}", refusal.error);
+            let head = refusal.output.head.unwrap();
+            assert_eq!(head.headers()[accept_encoding], listed, "{content_type} {sent}");
+        }
+        let request = post(&[("content-type", content_type), (encoding, "zstd")]);
+        assert!(inbound::accept(request, &only_zstd).is_ok(), "{content_type}");
+    }
+    let get = Request::get("/pkg.Service/Method?encoding=proto&message=a&compression=gzip").body(()).unwrap();
+    let refusal = inbound::accept(get, &only_zstd).unwrap_err();
+    assert_eq!(refusal.error.code, Code::Unimplemented);
+    assert_eq!(refusal.output.head.unwrap().headers()["accept-encoding"], "zstd");
+}
+
+#[test]
+fn answers_in_grpc_list_the_compressions_that_the_application_accepts() {
+    let only_gzip = Offer::of(vec![Codec::Proto], [Compression::Gzip].into_iter().collect(), LIMITS);
+    for content_type in ["application/grpc", "application/grpc-web", "application/grpc-web-text"] {
+        let mut writer = inbound::accept(post(&[("content-type", content_type)]), &only_gzip).unwrap().writer;
+        // What a server behind a proxy takes is nothing to the proxy's callers.
+        writer.head(ResponseHead { accepts: Some(Accepted::ALL), ..ResponseHead::default() });
+        let mut out = Output::new();
+        writer.end(End::success(), &mut out);
+        assert_eq!(out.head.unwrap().headers()["grpc-accept-encoding"], "gzip", "{content_type}");
+    }
 }
 
 #[test]
