@@ -198,13 +198,32 @@ def test_a_bad_text_in_grpc_web_has_a_status(content: bytes, url: str) -> None:
     assert answer.headers.get("grpc-status", "in the content") != "0"
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "wanted"),
+    [("Echo", STREAM, "application/json"), ("Count", UNARY, "application/connect+json")],
+)
+def test_connects_form_has_to_be_that_of_the_method(
+    method: str, headers: dict[str, str], wanted: str, url: str
+) -> None:
+    answer = httpx.post(f"{url}/{method}", content=envelope(b'"a"'), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unimplemented")
+    accepted = answer.headers["accept-post"].split(", ")
+    assert wanted in accepted
+    assert headers["content-type"] not in accepted
+    assert (
+        httpx.post(f"{url}/{method}", content=b"", headers=WEB).headers["content-type"] == WEB["content-type"]
+    )
+
+
 def test_a_get_with_side_effects_is_not_allowed(url: str) -> None:
     answer = httpx.get(f"{url}/Echo?{GET}&message=%22a%22")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
 def test_other_methods_and_types_are_refused_as_http_has_it(url: str) -> None:
-    assert httpx.put(f"{url}/Echo", content=b"").status_code == 405
+    for method in ("PUT", "DELETE", "GET"):
+        answer = httpx.request(method, f"{url}/Echo")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
     assert httpx.post(f"{url}/Echo", content=b"a", headers={"content-type": "text/xml"}).status_code == 415
     assert httpx.post(f"{url}/Echo", content=b"a").status_code == 415
 
@@ -228,6 +247,14 @@ class Looking(ConnectASGIApplication[None]):
         )
         endpoint = Endpoint.unary(method, look)
         super().__init__(service=None, endpoints=lambda _: {f"/{SERVICE}/Look": endpoint})
+
+
+def test_a_method_without_side_effects_is_allowed_by_get_too(serve: Serve) -> None:
+    url = f"http://127.0.0.1:{serve(Looking())}/{SERVICE}/Look"
+    answer = httpx.put(url)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    no_call = httpx.get(url)
+    assert (no_call.status_code, no_call.json()["code"]) == (400, "invalid_argument")
 
 
 @pytest.mark.parametrize("name", GET_CASES)

@@ -64,6 +64,13 @@ def check_connect(client: httpx.Client, url: str) -> None:
     assert counted.content == enveloped(b'"x"') + enveloped(b'"y"') + b"\2" + enveloped(b"{}")[1:]
     unknown = client.post(f"{url}/{SERVICE}/Nothing", json="a")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "unimplemented")
+    unary_form = client.post(f"{url}/{SERVICE}/Count", json="a")
+    assert (unary_form.status_code, unary_form.json()["code"]) == (415, "unimplemented")
+    assert "application/connect+json" in unary_form.headers["accept-post"]
+    stream_form = client.post(f"{url}/{SERVICE}/Echo", content=enveloped(b'"a"'), headers=STREAM)
+    assert (stream_form.status_code, stream_form.json()["code"]) == (415, "unimplemented")
+    assert "application/json" in stream_form.headers["accept-post"]
+    assert client.put(f"{url}/{SERVICE}/Echo").headers["allow"] == "POST"
 
 
 def check_web(client: httpx.Client, url: str) -> None:

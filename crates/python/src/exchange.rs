@@ -64,7 +64,10 @@ impl Exchange {
         let request = request(http_method, target, http_version, headers)?;
         let path = request.uri().path().to_owned();
         let service = service.service();
-        let inbound::Accepted { call, reader, writer } = match inbound::accept(request, &service.offer) {
+        let stream = stream.map(Stream::from_number);
+        let info = stream.map(|stream| stream.info(idempotent));
+        let accepted = inbound::accept(request, &service.offer, info);
+        let inbound::Accepted { call, reader, writer } = match accepted {
             Ok(accepted) => accepted,
             Err(refusal) if trailers && refusal.protocol == Some(Protocol::Grpc) => {
                 return Ok(Self::with_answer(inbound::end_in_trailers(refusal.output)));
@@ -77,16 +80,13 @@ impl Exchange {
         let mut reader = PlainReader::new(reader, &call, &service.offer);
         let mut writer = PlainWriter::new(writer, &call, &service.offer, service.compress_min_bytes);
         let response_encoding = writer.compression();
-        let stream = stream.map(Stream::from_number);
         if stream.is_some_and(Stream::takes_one) {
             reader.expect_one();
         }
         let problem = if stream.is_none() {
             writer.method_is_unknown();
-            Some(unimplemented(format!("there is no method {path} on this server")))
-        } else if call.get && !idempotent {
-            writer.get_is_not_allowed();
-            Some(unimplemented("the method has side effects and cannot be called by GET: use POST"))
+            let message = format!("there is no method {path} on this server");
+            Some(RpcError::new(Code::Unimplemented, message))
         } else if call.timeout.is_some_and(|timeout| timeout.is_zero()) {
             Some(too_late())
         } else {
@@ -289,10 +289,6 @@ impl Exchange {
         }
         writer.end(end, out);
     }
-}
-
-fn unimplemented(message: impl Into<String>) -> RpcError {
-    RpcError::new(Code::Unimplemented, message)
 }
 
 fn request(

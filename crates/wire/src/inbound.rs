@@ -5,7 +5,7 @@ use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 
-use crate::call::{Call, End, Limits, Offer, ResponseHead, Shape};
+use crate::call::{Call, End, Limits, MethodInfo, Offer, ResponseHead, Shape};
 use crate::compression::{Accepted as AcceptedCompressions, Compression, listed};
 use crate::connect::{self, GetError};
 use crate::envelope::{Envelope, EnvelopeReader, compressed_by_nothing, too_large};
@@ -59,26 +59,40 @@ pub fn is_grpc<B>(request: &Request<B>) -> bool {
         && content_type.is_some_and(|content_type| content_type.form == Form::Grpc)
 }
 
-/// Reads the head of a request.
+/// Reads the head of a request, for the method that its path names where that is known; see
+/// [`ResponseWriter::method_is`] for one that becomes known later.
 ///
 /// # Errors
-/// The answer to send instead: 405 for a method that no protocol uses, 415 for a content-type or codec that is not
-/// ours, 505 for gRPC over HTTP/1, and an error in the caller's protocol for malformed timeouts, encodings, binary
-/// metadata and queries.
-pub fn accept(request: Request<()>, offer: &Offer) -> Result<Accepted, Box<Refusal>> {
+/// The answer to send instead: 405 for an HTTP method that the method is not called by, 415 for a content-type or codec
+/// that is not ours or is not one for the method, 505 for gRPC over HTTP/1, and an error in the caller's protocol for
+/// malformed timeouts, encodings, binary metadata and queries.
+pub fn accept(
+    request: Request<()>,
+    offer: &Offer,
+    method: Option<MethodInfo>,
+) -> Result<Accepted, Box<Refusal>> {
     let (head, ()) = request.into_parts();
     match head.method {
-        Method::POST => read_post(head, offer),
-        Method::GET => read_get(head, offer),
+        Method::POST => read_post(head, offer, method),
+        Method::GET => read_get(head, offer, method),
         _ => Err(refuse_http(
             StatusCode::METHOD_NOT_ALLOWED,
-            (ALLOW, HeaderValue::from_static("GET, POST")),
+            (ALLOW, allowed(method)),
             format!("{} is not a method that calls are made with", head.method),
         )),
     }
 }
 
-fn read_post(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, Box<Refusal>> {
+/// What a method can be called by; one that nothing is known of may be any.
+fn allowed(method: Option<MethodInfo>) -> HeaderValue {
+    HeaderValue::from_static(if method.is_none_or(MethodInfo::takes_get) { "GET, POST" } else { "POST" })
+}
+
+fn read_post(
+    mut head: http::request::Parts,
+    offer: &Offer,
+    method: Option<MethodInfo>,
+) -> Result<Accepted, Box<Refusal>> {
     let limits = offer.limits();
     let served = match content_type(&head.headers) {
         Some(ContentType { form, codec: Some(codec) }) if offer.codecs().contains(&codec) => {
@@ -89,13 +103,16 @@ fn read_post(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, 
     let Some((form, codec)) = served else {
         let value: Vec<_> = head.headers.get_all(CONTENT_TYPE).iter().collect();
         let message = format!("the content-type {value:?} belongs to no protocol and codec served here");
-        return Err(refuse_type(offer, message));
+        return Err(refuse_type(offer, method, message));
     };
     if form == Form::Grpc && head.version < Version::HTTP_2 {
         return Err(refuse_version(codec, offer));
     }
+    let mut writer = ResponseWriter::new(form, codec, offer);
+    if let Some(Err(error)) = method.map(|method| writer.method_is(method, offer)) {
+        return Err(refuse(writer, error));
+    }
     let mut call = new_call(&head, form, codec);
-    let writer = ResponseWriter::new(form, codec, offer);
     let ours = &offer.compressions();
     let read = match form {
         Form::ConnectUnary => connect::read_unary_head(&head.headers, &mut call, ours),
@@ -118,10 +135,14 @@ fn read_post(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, 
     Ok(Accepted { call, reader, writer })
 }
 
-fn read_get(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, Box<Refusal>> {
+fn read_get(
+    mut head: http::request::Parts,
+    offer: &Offer,
+    method: Option<MethodInfo>,
+) -> Result<Accepted, Box<Refusal>> {
     let limits = offer.limits();
     let query = head.uri.query().unwrap_or_default();
-    if !connect::is_get_call(query) {
+    if !connect::is_get_call(query) && !method.is_some_and(MethodInfo::takes_get) {
         return Err(refuse_http(
             StatusCode::METHOD_NOT_ALLOWED,
             (ALLOW, HeaderValue::from_static("POST")),
@@ -129,18 +150,21 @@ fn read_get(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, B
         ));
     }
     let form = Form::ConnectUnary;
+    let mut writer = ResponseWriter::new(form, Codec::Json, offer);
+    writer.get = true;
+    if let Some(Err(error)) = method.map(|method| writer.method_is(method, offer)) {
+        return Err(refuse(writer, error));
+    }
     let ours = &offer.compressions();
     let get = match connect::read_get(query, ours, limits.max_message_bytes) {
         Ok(get) if offer.codecs().contains(&get.codec) => get,
         Ok(_) | Err(GetError::UnknownCodec) => {
             let message = "the query parameter encoding names a codec that is not served here";
-            return Err(refuse_type(offer, message.into()));
+            return Err(refuse_type(offer, method, message.into()));
         }
-        Err(GetError::Rpc(error)) => {
-            return Err(refuse(ResponseWriter::new(form, Codec::Json, offer), error));
-        }
+        Err(GetError::Rpc(error)) => return Err(refuse(writer, error)),
     };
-    let writer = ResponseWriter::new(form, get.codec, offer);
+    writer.codec = get.codec;
     let mut call = new_call(&head, form, get.codec);
     call.get = true;
     let read = connect::read_unary_head(&head.headers, &mut call, ours);
@@ -209,10 +233,12 @@ pub(crate) fn known_request_encoding(
 
 /// Refuses a call by its head.
 fn refuse(mut writer: ResponseWriter, error: RpcError) -> Box<Refusal> {
-    // Only for its compression; gRPC lists in every head what could be used.
+    // Here it is the compression; gRPC lists in every head what could be used.
+    let is_compression =
+        error.code == Code::Unimplemented && matches!(writer.unimplemented, Unimplemented::Otherwise);
     let accept_encoding = match writer.form {
-        Form::ConnectUnary if error.code == Code::Unimplemented => Some(ACCEPT_ENCODING),
-        Form::ConnectStream if error.code == Code::Unimplemented => Some(connect::STREAM_ACCEPT_ENCODING),
+        Form::ConnectUnary if is_compression => Some(ACCEPT_ENCODING),
+        Form::ConnectStream if is_compression => Some(connect::STREAM_ACCEPT_ENCODING),
         _ => None,
     };
     let mut output = Output::new();
@@ -239,10 +265,12 @@ fn refuse_http(
     Box::new(Refusal { output, error, protocol: None })
 }
 
-fn refuse_type(offer: &Offer, message: String) -> Box<Refusal> {
-    const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
-    refuse_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, (ACCEPT_POST, accept_post(offer.codecs())), message)
+fn refuse_type(offer: &Offer, method: Option<MethodInfo>, message: String) -> Box<Refusal> {
+    let types = accept_post(offer.codecs(), method.map(|method| method.shape));
+    refuse_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, (ACCEPT_POST, types), message)
 }
+
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 
 fn refuse_version(codec: Codec, offer: &Offer) -> Box<Refusal> {
     let error = RpcError::new(
@@ -447,6 +475,8 @@ fn read_message(form: Form, encoding: Compression, envelope: Envelope) -> Result
 pub struct ResponseWriter {
     form: Form,
     codec: Codec,
+    /// Whether the call came by GET.
+    get: bool,
     /// The compressions that requests may be under, of which gRPC's heads tell.
     ours: AcceptedCompressions,
     state: WriterState,
@@ -454,8 +484,20 @@ pub struct ResponseWriter {
     head: ResponseHead,
     /// A unary message waits for the end, which decides its fate.
     unary: Option<Message>,
-    /// The HTTP status of an `unimplemented` error, where more is known than the code says.
-    unimplemented: StatusCode,
+    unimplemented: Unimplemented,
+}
+
+/// What an `unimplemented` error is about, which callers in Connect are told by HTTP.
+#[derive(Debug)]
+enum Unimplemented {
+    /// There is no such method.
+    Method,
+    /// The method cannot be called by GET.
+    Get,
+    /// The method cannot be called in this form, but in one of these content-types.
+    Form(HeaderValue),
+    /// Something else.
+    Otherwise,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -470,11 +512,12 @@ impl ResponseWriter {
         Self {
             form,
             codec,
+            get: false,
             ours: offer.compressions(),
             state: WriterState::Waiting,
             head: ResponseHead::default(),
             unary: None,
-            unimplemented: Code::Unimplemented.http_status(),
+            unimplemented: Unimplemented::Otherwise,
         }
     }
 
@@ -529,18 +572,44 @@ impl ResponseWriter {
 
     /// Says that the method is not known here: an `unimplemented` error is then a 404 to unary Connect callers.
     pub fn method_is_unknown(&mut self) {
-        self.unimplemented = StatusCode::NOT_FOUND;
+        self.unimplemented = Unimplemented::Method;
     }
 
-    /// Says that the method has side effects and cannot be called by GET: an `unimplemented` error is then a 405.
-    pub fn get_is_not_allowed(&mut self) {
-        self.unimplemented = StatusCode::METHOD_NOT_ALLOWED;
+    /// Says what the method is. The call was accepted by this offer, and nothing is answered yet.
+    ///
+    /// # Errors
+    /// `unimplemented` for a method that cannot be called as this caller has; the call is then to be ended with that
+    /// error, which is a 405 where the method has side effects and came by GET, and a 415 where one of Connect's two
+    /// forms, unary and stream, was used for a method of the other.
+    pub fn method_is(&mut self, method: MethodInfo, offer: &Offer) -> Result<(), RpcError> {
+        let message = if self.get && !method.takes_get() {
+            self.unimplemented = Unimplemented::Get;
+            "the method is not declared to be without side effects: call it by POST"
+        } else if !self.form.carries(method.shape) {
+            self.unimplemented = Unimplemented::Form(accept_post(offer.codecs(), Some(method.shape)));
+            match method.shape {
+                Shape::Unary => {
+                    "the method is unary: call it without envelopes, as application/json or alike"
+                }
+                Shape::Stream => {
+                    "the method streams: call it with envelopes, as application/connect+json or alike"
+                }
+            }
+        } else {
+            return Ok(());
+        };
+        Err(RpcError::new(Code::Unimplemented, message))
     }
 
     /// Ends the response. What comes after is passed over.
     pub fn end(&mut self, end: End, out: &mut Output<Response<()>>) {
         match (std::mem::replace(&mut self.state, WriterState::Done), self.form) {
             (WriterState::Waiting, Form::ConnectUnary) => self.end_unary(end, out),
+            (WriterState::Waiting, Form::ConnectStream)
+                if matches!(self.unimplemented, Unimplemented::Form(_)) =>
+            {
+                self.end_unary(end, out);
+            }
             (WriterState::Waiting, Form::Grpc) if self.head.metadata.is_empty() => {
                 let head = std::mem::take(&mut self.head);
                 out.head = Some(grpc::trailers_only(self.form, self.codec, &self.ours, head, end));
@@ -598,14 +667,18 @@ impl ResponseWriter {
             ),
             (Err(error), _) => error,
         };
-        let status = match error.code {
-            Code::Unimplemented => self.unimplemented,
-            code => code.http_status(),
+        let (status, more) = match (error.code, &self.unimplemented) {
+            (Code::Unimplemented, Unimplemented::Method) => (StatusCode::NOT_FOUND, None),
+            (Code::Unimplemented, Unimplemented::Get) => {
+                (StatusCode::METHOD_NOT_ALLOWED, Some((ALLOW, HeaderValue::from_static("POST"))))
+            }
+            (Code::Unimplemented, Unimplemented::Form(types)) => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, Some((ACCEPT_POST, types.clone())))
+            }
+            (code, _) => (code.http_status(), None),
         };
         let mut metadata = head.metadata;
-        if status == StatusCode::METHOD_NOT_ALLOWED {
-            metadata.insert(ALLOW, HeaderValue::from_static("POST"));
-        }
+        metadata.extend(more);
         connect::unary_failure(status, metadata, &error, &end.trailers, out);
     }
 }

@@ -116,7 +116,8 @@ impl Handler for Front {
         }
         let path = found.is_none().then(|| request.uri().path().to_owned());
         let service = found.map_or(&self.shared.unknown, |(_, service)| service);
-        let accepted = match inbound::accept(request, &service.offer) {
+        let info = found.map(|(method, _)| method.stream.info(method.idempotent));
+        let accepted = match inbound::accept(request, &service.offer, info) {
             Ok(accepted) => accepted,
             Err(refusal) => return refuse(*refusal, responder),
         };
@@ -131,9 +132,6 @@ impl Handler for Front {
         if in_flight.number > self.shared.limits.max_concurrent_calls {
             let message = "the server has as many calls in flight as it takes: try again later";
             return answering.fail(RpcError::new(Code::ResourceExhausted, message)).await;
-        }
-        if call.get && !method.idempotent {
-            return answering.not_by_get().await;
         }
         let mut receiving = Receiving::new(body, PlainReader::new(accepted.reader, &call, &service.offer));
         if method.stream.takes_one() {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use landbridge_wire::Offer;
+use landbridge_wire::{MethodInfo, Offer, Shape};
 
 /// What one application offers to the callers of its methods.
 #[derive(Clone, Debug)]
@@ -35,6 +35,12 @@ impl Stream {
     /// Whether the request is exactly one message.
     pub(crate) fn takes_one(self) -> bool {
         matches!(self, Self::Unary | Self::Server)
+    }
+
+    /// What `wire` has to know of a method of this kind.
+    pub(crate) fn info(self, no_side_effects: bool) -> MethodInfo {
+        let shape = if self == Self::Unary { Shape::Unary } else { Shape::Stream };
+        MethodInfo { shape, no_side_effects }
     }
 }
 

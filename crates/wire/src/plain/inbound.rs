@@ -151,11 +151,6 @@ impl PlainWriter {
         self.writer.method_is_unknown();
     }
 
-    /// As [`ResponseWriter::get_is_not_allowed`].
-    pub fn get_is_not_allowed(&mut self) {
-        self.writer.get_is_not_allowed();
-    }
-
     /// Ends the answer. Trailers that belong to HTTP or a protocol are left out.
     pub fn end(&mut self, mut end: End, out: &mut Output<Response<()>>) {
         self.give_head();
