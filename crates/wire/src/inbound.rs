@@ -52,11 +52,11 @@ fn content_type(headers: &HeaderMap) -> Option<ContentType> {
     only(headers, &CONTENT_TYPE).ok().flatten().and_then(ContentType::parse)
 }
 
-/// Whether a request is one in gRPC proper, which nobody can answer who has no trailers to send.
-pub fn is_grpc<B>(request: &Request<B>) -> bool {
-    let content_type = content_type(request.headers());
-    request.method() == Method::POST
-        && content_type.is_some_and(|content_type| content_type.form == Form::Grpc)
+/// Whether a request looks like a call in gRPC or gRPC-Web, whose content-types nothing else uses: those of Connect's
+/// unary calls are also everybody else's.
+pub fn is_grpc_or_web<B>(request: &Request<B>) -> bool {
+    let form = content_type(request.headers()).map(|content_type| content_type.form);
+    request.method() == Method::POST && matches!(form, Some(Form::Grpc | Form::GrpcWeb | Form::GrpcWebText))
 }
 
 /// Reads the head of a request, for the method that its path names where that is known; see
