@@ -20,7 +20,7 @@ from landbridge.protocol import ProtocolType
 from landbridge.request import Headers, Peer, RequestContext
 from landbridge.serving import TlsConfig
 
-from tests.package.certificates import Authority, dns, ip, uri
+from tests.package.certificates import Authority, dns, email, ip, uri
 from tests.package.conftest import Serve
 from tests.package.echo import SERVICE, AsyncEcho, SyncEcho, method, stub, text, unary
 
@@ -63,14 +63,31 @@ def test_the_peer_is_who_its_certificate_says(application: Any, serve: Serve, au
 
     port = serve(answering(application, look), tls=certified(authority))
     spiffe = "spiffe://example.org/talker"
-    client = authority.identity(dns("client.example"), ip("10.0.0.1"), uri(spiffe))
+    client = authority.identity(
+        dns("client.example"), ip("10.0.0.1"), uri(spiffe), email("a@example.org"), common_name="Claire Ent"
+    )
     credentials = grpc.ssl_channel_credentials(authority.certificate, client.key, client.certificate)
     with grpc.secure_channel(f"localhost:{port}", credentials) as channel:
         assert stub(channel)(text("a")).value == "a"
     [peer] = peers
     assert peer.address.rpartition(":")[0] == "127.0.0.1"
     assert (peer.dns_names, peer.ip_addresses, peer.uris) == (("client.example",), ("10.0.0.1",), (spiffe,))
+    assert (peer.email_addresses, peer.common_name) == (("a@example.org",), "Claire Ent")
     assert peer.certificates[0] == ssl.PEM_cert_to_DER_cert(client.certificate.decode())
+
+
+def test_a_certificate_may_have_nothing_but_a_common_name(serve: Serve, authority: Authority) -> None:
+    async def look(_request: StringValue, ctx: Context) -> StringValue:
+        return text(f"{ctx.peer.common_name} {ctx.peer.dns_names} {ctx.peer}")
+
+    port = serve(AsyncEcho(unary(look)), tls=certified(authority))
+    for common_name in ("ünique", "client.example"):
+        client = authority.identity(common_name=common_name)
+        credentials = grpc.ssl_channel_credentials(authority.certificate, client.key, client.certificate)
+        with grpc.secure_channel(f"localhost:{port}", credentials) as channel:
+            said = stub(channel)(text("a")).value
+        assert said.startswith(f"{common_name} () Peer(127.0.0.1:")
+        assert said.endswith(f"['{common_name}'])")
 
 
 def test_certificates_may_be_files(serve: Serve, authority: Authority, tmp_path: Path) -> None:
