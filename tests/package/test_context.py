@@ -158,6 +158,43 @@ def test_metadata_goes_both_ways_with_every_value(application: Any, serve: Serve
 
 
 @BOTH
+def test_binary_metadata_is_sent_as_every_caller_reads_it(
+    application: Any, serve: Serve, channel: Channel
+) -> None:
+    def look(request: StringValue, ctx: Context) -> StringValue:
+        ctx.response_headers["x-padded-bin"] = "AAE="
+        ctx.response_trailers["x-joined-bin"] = "AA==, AQ"
+        return request
+
+    port = serve(answering(application, look))
+    _, call = stub(channel(port)).with_call(text("a"))
+    assert ("x-padded-bin", b"\0\1") in call.initial_metadata()
+    joined = [value for name, value in call.trailing_metadata() if name == "x-joined-bin"]
+    assert joined == [b"\0", b"\1"]
+    answer = httpx.post(f"http://127.0.0.1:{port}/{SERVICE}/Echo", json="a")
+    assert answer.headers["x-padded-bin"] == "AAE"
+
+
+@BOTH
+@pytest.mark.parametrize("where", ["response_headers", "response_trailers"])
+def test_binary_metadata_that_is_no_base64_is_the_handlers_mistake(
+    application: Any, where: str, serve: Serve, channel: Channel, caplog: pytest.LogCaptureFixture
+) -> None:
+    def look(request: StringValue, ctx: Context) -> StringValue:
+        getattr(ctx, where)["x-token-bin"] = "no base64 !"
+        return request
+
+    port = serve(answering(application, look))
+    with pytest.raises(grpc.RpcError) as caught:
+        stub(channel(port))(text("a"))
+    error: Any = caught.value
+    assert error.code() is grpc.StatusCode.UNKNOWN
+    assert "x-token-bin is not base64" in caplog.text
+    # The line that set it.
+    assert 'getattr(ctx, where)["x-token-bin"]' in caplog.text
+
+
+@BOTH
 def test_the_time_that_is_left_runs_down(application: Any, serve: Serve, channel: Channel) -> None:
     seen: list[float | None] = []
 
