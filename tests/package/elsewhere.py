@@ -1,5 +1,6 @@
 """Applications as other people's servers and frameworks find them: by themselves, and mounted."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -76,6 +77,19 @@ def count_sync(request: StringValue, _ctx: Context) -> Iterator[StringValue]:
         yield text(letter)
 
 
+def late_sync(request: StringValue, ctx: Context) -> StringValue:
+    """Answer once nobody waits any more."""
+    while (left := ctx.timeout_ms or 0) > 0:
+        time.sleep(left / 1000)
+    return request
+
+
+def late_count_sync(request: StringValue, ctx: Context) -> Iterator[StringValue]:
+    """Answer once in time, and once too late."""
+    yield request
+    yield late_sync(request, ctx)
+
+
 asgi = AsyncEcho(
     {
         "Echo": (StreamType.UNARY, echo),
@@ -85,7 +99,14 @@ asgi = AsyncEcho(
         "Look": (StreamType.UNARY, look),
     }
 )
-wsgi = SyncEcho({"Echo": (StreamType.UNARY, echo_sync), "Count": (StreamType.SERVER_STREAM, count_sync)})
+wsgi = SyncEcho(
+    {
+        "Echo": (StreamType.UNARY, echo_sync),
+        "Count": (StreamType.SERVER_STREAM, count_sync),
+        "Late": (StreamType.UNARY, late_sync),
+        "LateCount": (StreamType.SERVER_STREAM, late_count_sync),
+    }
+)
 
 # At its own path, and below another.
 starlette = Starlette(routes=[Mount("/rpc", app=asgi), Mount(asgi.path, app=asgi)])

@@ -1,6 +1,7 @@
 """The applications under other people's servers, and mounted in other people's frameworks."""
 
 import asyncio
+import json
 import socket
 import subprocess
 import sys
@@ -97,6 +98,21 @@ def test_a_wsgi_server_serves_an_application(server: str) -> None:
     with served(server, "wsgi") as port, httpx.Client(timeout=30) as client:
         check_connect(client, f"http://127.0.0.1:{port}")
         check_web(client, f"http://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("server", WSGI)
+def test_what_a_wsgi_handler_answers_after_the_deadline_is_no_answer(server: str) -> None:
+    timeout = {"connect-timeout-ms": "200"}
+    with served(server, "wsgi") as port, httpx.Client(timeout=30) as client:
+        url = f"http://127.0.0.1:{port}/{SERVICE}"
+        # It is up: no time is lost to that.
+        assert client.post(f"{url}/Echo", json="a").json() == "a"
+        answer = client.post(f"{url}/Late", json="a", headers=timeout)
+        assert (answer.status_code, answer.json()["code"]) == (504, "deadline_exceeded")
+        stream = client.post(f"{url}/LateCount", content=enveloped(b'"a"'), headers=timeout | STREAM)
+        first, _, end = stream.content.partition(b"\2")
+        assert first == enveloped(b'"a"')
+        assert json.loads(end[4:])["error"]["code"] == "deadline_exceeded"
 
 
 @pytest.mark.parametrize("server", ASGI)
