@@ -107,13 +107,18 @@ async def _request(
 def mounted(operations: dict[str, Operation], root: str, path: str) -> Operation | None:
     """The method at a path, in an application that may be mounted at `root`.
 
-    Servers and frameworks differ in whether the path begins with that.
+    Servers and frameworks differ in whether the path begins with that. And a part of `root` may be the
+    application's own: what is mounted at `/api` and then at `/package.Service` has both in it.
     """
-    return (
-        operations.get(path)
-        or operations.get(path.removeprefix(root))
-        or (operations.get(root + path) if root else None)
-    )
+    found = operations.get(path)
+    if found is not None or not root:
+        return found
+    prefixes = [root[:end] for end in range(len(root)) if root[end] == "/"] + [root]
+    for whole in (path, root + path):
+        for prefix in prefixes:
+            if whole.startswith(prefix) and (found := operations.get(whole.removeprefix(prefix))) is not None:
+                return found
+    return None
 
 
 async def _run(operation: Operation, call: AsgiCall) -> None:

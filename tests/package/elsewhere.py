@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from wsgiref.util import shift_path_info
 
 import django.conf
 import django.core.asgi
@@ -108,8 +109,9 @@ wsgi = SyncEcho(
     }
 )
 
-# At its own path, and below another.
-starlette = Starlette(routes=[Mount("/rpc", app=asgi), Mount(asgi.path, app=asgi)])
+# At its own path, below another, and at its own below another.
+_below = Mount("/api", routes=[Mount(asgi.path, app=asgi)])
+starlette = Starlette(routes=[Mount("/rpc", app=asgi), Mount(asgi.path, app=asgi), _below])
 fastapi = FastAPI()
 fastapi.mount(asgi.path, asgi)
 
@@ -149,3 +151,11 @@ def django_wsgi(environ: Any, start_response: Any) -> Any:
         return _django_wsgi(environ, start_response)
     moved = {"SCRIPT_NAME": wsgi.path, "PATH_INFO": path.removeprefix(wsgi.path)}
     return wsgi({**environ, **moved}, start_response)
+
+
+def below_wsgi(environ: Any, start_response: Any) -> Any:
+    """As dispatchers mount an application in one that is mounted itself: at its own path below `/api`."""
+    if shift_path_info(environ) != "api" or f"/{shift_path_info(environ)}" != wsgi.path:
+        start_response("404 Not Found", [])
+        return [b""]
+    return wsgi(environ, start_response)

@@ -14,6 +14,7 @@ import grpc
 import httpx
 import pytest
 import websockets.sync.client
+from landbridge._asgi import mounted
 from websockets.exceptions import InvalidStatus
 
 from tests.package import elsewhere
@@ -258,6 +259,7 @@ def test_a_websocket_is_refused_clearly() -> None:
     [
         ("starlette", "", None, ""),
         ("starlette", "/rpc", None, ""),
+        ("starlette", "/api", None, ""),
         ("fastapi", "", "/rest", '"rest"'),
         ("django_asgi", "", "/page", "django"),
     ],
@@ -276,3 +278,31 @@ def test_an_application_is_mounted_in_a_framework_of_wsgi() -> None:
     with served("gunicorn", "django_wsgi") as port, httpx.Client(timeout=30) as client:
         check_connect(client, f"http://127.0.0.1:{port}")
         assert client.get(f"http://127.0.0.1:{port}/page").text == "django"
+
+
+def test_an_application_is_mounted_below_a_mount_of_wsgi() -> None:
+    with served("gunicorn", "below_wsgi") as port, httpx.Client(timeout=30) as client:
+        url = f"http://127.0.0.1:{port}/api"
+        check_connect(client, url)
+        unknown = client.post(f"{url}/{SERVICE}/An%C3%A4other%20%3Fone", json="a")
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "unimplemented")
+        assert f"/api/{SERVICE}/An%C3%A4other%20%3Fone" in unknown.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("root", "path", "is_found"),
+    [
+        ("", f"/{SERVICE}/Echo", True),
+        ("/api", f"/{SERVICE}/Echo", True),
+        ("/api", f"/api/{SERVICE}/Echo", True),
+        (f"/api/{SERVICE}", "/Echo", True),
+        (f"/api/{SERVICE}", f"/api/{SERVICE}/Echo", True),
+        # A mount explains what stands before; nothing else does.
+        ("", f"/api/{SERVICE}/Echo", False),
+        ("/api", f"/v1/api/{SERVICE}/Echo", False),
+        ("/ap", f"/api/{SERVICE}/Echo", False),
+        ("/api", "/Echo", False),
+    ],
+)
+def test_only_the_mount_may_stand_before_the_path(root: str, path: str, is_found: bool) -> None:
+    assert (mounted(elsewhere.asgi._operations, root, path) is not None) == is_found
