@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 from landbridge._core import Exchange
 from landbridge._kinds import KINDS
@@ -84,12 +85,14 @@ async def _request(
 ) -> None:
     path: str = scope["path"]
     operation = mounted(application._operations, scope.get("root_path", ""), path)
-    query = scope.get("query_string", b"").decode("latin-1")
-    raw_path = scope.get("raw_path") or path.encode()
+    raw_path = scope.get("raw_path")
     exchange = Exchange(
         application._offer.service,
         http_method=scope["method"],
-        target=raw_path.split(b"?")[0].decode("latin-1") + (f"?{query}" if query else ""),
+        target=target(
+            quote(raw_path.split(b"?")[0], safe=URL_CHARACTERS) if raw_path else quote(path),
+            scope.get("query_string", b""),
+        ),
         http_version=scope.get("http_version", "1.1"),
         headers=[(bytes(name), bytes(value)) for name, value in scope["headers"]],
         stream=None if operation is None else KINDS[operation.stream_type],
@@ -102,6 +105,15 @@ async def _request(
         await call.writable()
         return
     await loop.work(call, _run(operation, call))
+
+
+URL_CHARACTERS = "!$%&'()*+,/:;=?@[]~"
+"""What may stand in a URL beside letters, digits, `-`, `.` and `_` (RFC 3986). Some servers let more pass."""
+
+
+def target(path: str, query: bytes) -> str:
+    """What a request asks for, as it stands in a URL; the path does already."""
+    return f"{path}?{quote(query, safe=URL_CHARACTERS)}" if query else path
 
 
 def mounted(operations: dict[str, Operation], root: str, path: str) -> Operation | None:

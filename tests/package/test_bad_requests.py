@@ -1,9 +1,11 @@
 """Requests that nobody should send: each is answered in its own protocol, and the server goes on."""
 
+import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import grpc
 import httpx
@@ -12,7 +14,7 @@ from google.protobuf.struct_pb2 import Value
 from google.protobuf.wrappers_pb2 import StringValue
 from landbridge.method import IdempotencyLevel, MethodInfo, StreamType
 from landbridge.request import RequestContext
-from landbridge.server import ConnectASGIApplication, Endpoint
+from landbridge.server import ConnectASGIApplication, ConnectWSGIApplication, Endpoint, EndpointSync
 
 from tests.package.conftest import Serve
 from tests.package.echo import SERVICE, AsyncEcho, SyncEcho, stub, text
@@ -255,6 +257,52 @@ def test_a_method_without_side_effects_is_allowed_by_get_too(serve: Serve) -> No
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
     no_call = httpx.get(url)
     assert (no_call.status_code, no_call.json()["code"]) == (400, "invalid_argument")
+
+
+class LookingSync(ConnectWSGIApplication):
+    """The same, on threads."""
+
+    path = f"/{SERVICE}"
+
+    def __init__(self) -> None:
+        [(path, endpoint)] = Looking()._endpoints(None).items()
+        super().__init__(endpoints={path: EndpointSync.unary(endpoint.method, lambda request, _ctx: request)})
+
+
+QUERIES = [b'encoding=json&message={"a":["<b>^`|"]}', 'encoding=json&message="é ü"'.encode()]
+"""Calls by GET with characters that have to be escaped in a URL, and are not; some servers let them pass."""
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_that_is_not_escaped_is_read_as_it_is(query: bytes) -> None:
+    message = query.partition(b"message=")[2]
+
+    async def called() -> list[dict[str, Any]]:
+        sent: list[dict[str, Any]] = []
+        received = iter([{"type": "http.request", "body": b""}])
+
+        async def receive() -> dict[str, Any]:
+            for event in received:
+                return event
+            # The client stays.
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def send(event: dict[str, Any]) -> None:
+            sent.append(event)
+
+        scope = {"type": "http", "method": "GET", "path": f"/{SERVICE}/Look", "headers": []}
+        await Looking()({**scope, "query_string": query}, receive, send)
+        return sent
+
+    start, body = asyncio.run(called())
+    assert (start["status"], json.loads(body["body"])) == (200, json.loads(message))
+
+    environ: dict[str, Any] = {"PATH_INFO": f"/{SERVICE}/Look", "QUERY_STRING": query.decode("latin-1")}
+    setup_testing_defaults(environ)
+    statuses: list[str] = []
+    answer = b"".join(LookingSync()(environ, lambda status, _headers: statuses.append(status)))
+    assert (statuses, json.loads(answer)) == (["200 OK"], json.loads(message))
 
 
 @pytest.mark.parametrize("name", GET_CASES)
