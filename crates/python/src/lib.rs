@@ -93,6 +93,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(calling::after_fork_in_parent, module)?)?;
     module.add_function(wrap_pyfunction!(calling::after_fork_in_child, module)?)?;
     module.add_class::<content::Compressed>()?;
+    module.add_function(wrap_pyfunction!(metadata::check_header, module)?)?;
     module.add_function(wrap_pyfunction!(content::compress, module)?)?;
     module.add_function(wrap_pyfunction!(content::decompress, module)?)?;
     module.add_function(wrap_pyfunction!(plugin, module)?)?;
