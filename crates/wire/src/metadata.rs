@@ -166,6 +166,14 @@ fn is_grpc_name(name: &HeaderName) -> bool {
     name.as_str().bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
 }
 
+/// Leaves out of a response what a gRPC client would fail the call for.
+pub(crate) fn keep_grpc_names(headers: &mut HeaderMap) {
+    let odd: SmallVec<[HeaderName; 1]> = headers.keys().filter(|name| !is_grpc_name(name)).cloned().collect();
+    for name in odd {
+        headers.remove(name);
+    }
+}
+
 /// Headers of gRPC's own retries, which pass as metadata.
 fn is_number(name: &str) -> bool {
     matches!(name, "grpc-previous-rpc-attempts" | "grpc-retry-pushback-ms")

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Request, Response, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 use landbridge_wire::inbound::{self, RequestEvent};
 use landbridge_wire::outbound::{self, Target};
 use landbridge_wire::{
@@ -590,7 +590,7 @@ fn a_unary_answer_of_two_messages_is_an_error_and_none_of_it_is_shown() {
     writer.end(End::failed(error), &mut out);
     assert_eq!(out.head.unwrap().status(), 501);
     assert_eq!(out.finish, Some(Finish::Body));
-    let body = String::from_utf8(out.body.concat()).unwrap();
+    let body = String::from_utf8_lossy(&out.body.concat()).into_owned();
     assert!(body.starts_with(r#"{"code":"unimplemented""#), "{body}");
 }
 
@@ -622,6 +622,26 @@ fn servers_cannot_pass_headers_off_as_trailers() {
     let head = out.head.unwrap();
     let values: Vec<_> = head.headers().get_all("trailer-x").iter().collect();
     assert_eq!(values, ["real"]);
+}
+
+#[test]
+fn names_that_grpc_does_not_have_do_not_reach_its_clients() {
+    // Connect servers may send them; C-core fails a call for one.
+    let mut writer =
+        inbound::accept(post(&[("content-type", "application/grpc-web+proto")]), &Offer::all(LIMITS), None)
+            .unwrap()
+            .writer;
+    let named = |names: [&'static str; 2]| -> HeaderMap {
+        names.into_iter().map(|name| (HeaderName::from_static(name), HeaderValue::from_static("1"))).collect()
+    };
+    writer.head(landbridge_wire::ResponseHead { metadata: named(["x!", "x"]), ..Default::default() });
+    let mut out = Output::new();
+    writer.flush(&mut out);
+    let headers = out.head.take().unwrap();
+    assert!(headers.headers().contains_key("x") && !headers.headers().contains_key("x!"), "{headers:?}");
+    writer.end(End { trailers: named(["y~", "y"]), ..End::success() }, &mut out);
+    let trailers = String::from_utf8_lossy(&out.body.concat()).into_owned();
+    assert!(trailers.contains("y: 1") && !trailers.contains("y~"), "{trailers:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use super::request::{ACCEPT_ENCODING, ENCODING};
 use super::status::{has_status, read_end, write_end};
 use crate::compression::{Accepted, listed};
-use crate::metadata::{append, keep_metadata};
+use crate::metadata::{append, keep_grpc_names, keep_metadata};
 use crate::outbound::response_encoding;
 use crate::protocol::{ContentType, Form};
 use crate::{Code, Codec, End, ResponseHead, RpcError};
@@ -16,6 +16,7 @@ pub(crate) fn response_head(form: Form, codec: Codec, ours: &Accepted, head: Res
     let mut response = Response::new(());
     let headers = response.headers_mut();
     *headers = head.metadata;
+    keep_grpc_names(headers);
     headers.insert(CONTENT_TYPE, ContentType::header(form, codec));
     if !head.encoding.is_identity() {
         headers.insert(ENCODING, HeaderValue::from_static(head.encoding.name()));
