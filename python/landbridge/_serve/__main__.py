@@ -1,8 +1,12 @@
 """A worker, as its supervisor starts it."""
 
+import signal
 import sys
 
-from landbridge._serve.command import serve
-
 if __name__ == "__main__":
+    # A terminal interrupts workers, too; they wait for what the supervisor says.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    from landbridge._serve.command import serve
+
     sys.exit(serve(sys.argv[1:]))

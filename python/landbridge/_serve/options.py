@@ -32,8 +32,6 @@ class Options:
     log_level: str = "info"
     app_dir: str = "."
     limits: Limits = field(default_factory=Limits)
-    sockets: list[int] = field(default_factory=list)
-    ready: int | None = None
     supervisor: int | None = None
 
 
@@ -77,9 +75,7 @@ def read(arguments: list[str]) -> Options:
     add("--reload", action="store_true", help="start anew when a Python file changes; for development")
     add("--log-level", choices=("debug", "info", "warning", "error"), default=Options.log_level)
     add("--app-dir", default=".", metavar="DIR", help="where modules are looked for first (%(default)s)")
-    # What a supervisor tells its workers.
-    add("--socket", dest="sockets", type=int, action="append", default=[], help=argparse.SUPPRESS)
-    add("--ready", type=int, help=argparse.SUPPRESS)
+    # What a supervisor tells its workers: the descriptor by which they talk.
     add("--supervisor", type=int, help=argparse.SUPPRESS)
     read = parser.parse_args(arguments)
     limits = dict(read.__dict__.pop("limit"))

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import os
 import signal
-import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from landbridge._serve.channel import ToSupervisor, Word
 from landbridge._serve.loading import LoadError, load, place
 from landbridge.server import ConnectASGIApplication, ConnectWSGIApplication
 from landbridge.serving import Server, TlsConfig
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+    from landbridge import _core
     from landbridge._serve.options import Options
     from landbridge.serving import Application
 
@@ -63,13 +65,15 @@ def _server(options: Options) -> Server:
             certificate=options.tls_cert, private_key=options.tls_key, client_ca=options.tls_client_ca
         )
     fallback = None if options.fallback is None else load(options.fallback, options.app_dir)
-    return Server(
+    server = (
+        Server if options.supervisor is None else partial(_SupervisedServer, ToSupervisor(options.supervisor))
+    )
+    return server(
         *(_application(name, options) for name in options.applications),
         *_own_applications(options),
         host=options.host,
         port=options.port,
         uds=options.uds,
-        sockets=[socket.socket(fileno=number) for number in options.sockets],
         tls=tls,
         fallback=fallback,
         threads=options.threads,
@@ -99,19 +103,34 @@ def _own_applications(options: Options) -> Iterator[Application]:
         yield ReflectionService()
 
 
+class _SupervisedServer(Server):
+    """A server that gets its socket when it is ready to serve, and says what it does."""
+
+    def __init__(self, supervisor: ToSupervisor, *applications: Application, **settings: Any) -> None:
+        super().__init__(*applications, **settings)
+        self.supervisor = supervisor
+        self.on_draining(partial(supervisor.tell, Word.LEAVES))
+
+    async def _bind(self, core: _core.Server) -> None:
+        self._sockets = [await self.supervisor.listening_socket()]
+        await super()._bind(core)
+
+    async def start(self) -> None:
+        await super().start()
+        self.supervisor.tell(Word.SERVES)
+
+
 async def _serve(server: Server, options: Options) -> int:
     leaving = _Leaving(server, options.grace)
     signal.signal(signal.SIGTERM, leaving.on_signal)
     # A terminal tells the workers of a supervisor, too; they wait for what that says.
     signal.signal(signal.SIGINT, signal.SIG_IGN if options.supervisor is not None else leaving.on_signal)
-    if options.supervisor is not None:
-        asyncio.get_running_loop().add_reader(options.supervisor, leaving.on_orphaned, options.supervisor)
     if not await leaving.started():
         logger.info("stopped before it was ready")
         return 0
-    if options.ready is not None:
-        os.write(options.ready, b"1")
-        os.close(options.ready)
+    if isinstance(server, _SupervisedServer):
+        descriptor = server.supervisor.descriptor
+        asyncio.get_running_loop().add_reader(descriptor, leaving.on_orphaned, descriptor)
     scheme = "http" if options.tls_cert is None else "https"
     for address, port in server.addresses:
         host = f"[{address}]" if ":" in address else address
