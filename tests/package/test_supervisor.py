@@ -292,3 +292,27 @@ def test_a_changed_file_starts_the_server_anew(tmp_path: Path, own_stubs: str) -
         server.says("ZeroDivisionError")
         server.says("stays as it is")
         assert httpx.post(url, json={"sentence": "a"}).json()["sentence"] == "They said: a"
+
+
+def test_an_application_that_does_not_import_yet_is_waited_for(tmp_path: Path, own_stubs: str) -> None:
+    assert own_stubs
+    application = tmp_path / "app.py"
+    application.write_text("if if\n")
+    with started("app:application", "--port", "0", "--reload", "--app-dir", str(tmp_path)) as server:
+        server.says("app does not import: .*line 1")
+        server.says("waiting for a file to change")
+        # Still a mistake.
+        application.write_text("1 / 0\n")
+        server.says("app does not import: ZeroDivisionError")
+        server.says("waiting for a file to change")
+        application.write_text((ROOT / "examples" / "talk_async.py").read_text())
+        _, url = server.serves()
+        assert httpx.post(url, json={"sentence": "a"}).json()["sentence"] == "You said: a"
+
+
+def test_a_server_that_waits_for_a_change_is_stopped_by_a_signal(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("1 / 0\n")
+    with started("app:application", "--port", "0", "--reload", "--app-dir", str(tmp_path)) as server:
+        server.says("waiting for a file to change")
+        server.process.terminate()
+        assert server.process.wait(30) == 0
