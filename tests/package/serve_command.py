@@ -59,7 +59,7 @@ def started(*arguments: str) -> Iterator[Started]:
 
 
 SLOW = """
-import asyncio, logging, pathlib, signal, time
+import asyncio, logging, os, pathlib, signal
 from examples.talk_async import Talk
 from talk.v1 import talk_pb2
 from talk.v1.talk_connect import TalkServiceASGIApplication
@@ -72,13 +72,15 @@ class Slow(Talk):
         kind = request.sentence
         if kind == "quick":
             return talk_pb2.SayResponse(sentence="done")
+        if kind == "blocking":
+            signals, told = os.pipe()
+            os.set_blocking(told, False)
+            signal.set_wakeup_fd(told)
         log.info("%s has begun", kind)
         while kind == "blocking":
-            # Python sees signals between its steps.
-            try:
-                time.sleep(30)
-            finally:
-                pass
+            # Nothing else happens in the event loop.
+            os.read(signals, 1)
+            log.info("a signal came")
         while not go.exists():
             try:
                 await asyncio.sleep(0.01)

@@ -225,11 +225,29 @@ def test_a_handler_that_never_returns_does_not_keep_the_process(tmp_path: Path) 
             answers()
 
 
-def test_a_handler_that_blocks_the_event_loop_is_ended_by_the_third_signal(tmp_path: Path) -> None:
-    with slow_server(tmp_path) as server:
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_handler_that_blocks_the_event_loop_is_ended_by_the_second_signal(
+    loop: str, tmp_path: Path
+) -> None:
+    with slow_server(tmp_path, "--loop", loop) as server:
         _, url = server.serves()
         answers = answering(url, "blocking")
         server.says("blocking has begun")
+        server.process.terminate()
+        server.says("a signal came")
+        server.process.terminate()
+        # Where it stands.
+        server.says('slow.py", line .* in say')
+        assert server.process.wait(30) == 1
+        with pytest.raises(httpx.TransportError):
+            answers()
+
+
+def test_a_third_signal_ends_the_process_at_once(tmp_path: Path) -> None:
+    with slow_server(tmp_path) as server:
+        _, url = server.serves()
+        answers = answering(url, "stubborn")
+        server.says("stubborn has begun")
         while server.process.poll() is None:
             # Those that come before the last was seen count as one.
             server.process.send_signal(signal.SIGINT)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import os
 import signal
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -146,8 +148,15 @@ async def _serve(server: Server, options: Options) -> int:
     return 0
 
 
+_DEAF_TIME = 1.0
+"""Seconds after which an event loop that does not take a second signal counts as blocked."""
+
+
 class _Leaving:
-    """How the process ends: one signal lets calls finish, a second cuts them, a third ends it all."""
+    """How the process ends: one signal lets calls finish, a second cuts them, a third ends it all.
+
+    So does the second where a handler blocks the event loop, which can do nothing about it then.
+    """
 
     def __init__(self, server: Server, grace: float) -> None:
         self._server = server
@@ -172,7 +181,12 @@ class _Leaving:
         self._signals += 1
         if self._signals > 2:
             os._exit(1)
-        self._loop.call_soon_threadsafe(self._stop, self._grace if self._signals == 1 else 0.0)
+        if self._signals == 1:
+            self._loop.call_soon_threadsafe(self._stop, self._grace)
+            return
+        # Says where the loop is blocked, and ends the process, from a thread that needs nothing of Python.
+        faulthandler.dump_traceback_later(_DEAF_TIME, exit=True, file=sys.__stderr__)
+        self._loop.call_soon_threadsafe(self._hurry)
 
     def on_orphaned(self, descriptor: int) -> None:
         """The supervisor is gone: nobody would replace this worker, or stop it."""
@@ -183,6 +197,10 @@ class _Leaving:
     async def finished(self) -> None:
         """Wait for what was begun."""
         await asyncio.gather(*self._stops)
+
+    def _hurry(self) -> None:
+        faulthandler.cancel_dump_traceback_later()
+        self._stop(0.0)
 
     def _stop(self, grace: float) -> None:
         if self._starting is not None:
