@@ -129,6 +129,8 @@ def seen(raised: BaseException) -> Exception:
     """What an interceptor is told of what ended a call."""
     if isinstance(raised, Exception):
         return raised
+    if isinstance(raised, (SystemExit, KeyboardInterrupt)):
+        return ConnectError(Code.UNKNOWN, f"the call failed with {type(raised).__name__}")
     return ConnectError(Code.CANCELED, "the call was cancelled")
 
 
