@@ -7,7 +7,6 @@ import faulthandler
 import logging
 import os
 import signal
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +147,8 @@ async def _serve(server: Server, options: Options) -> int:
     return 0
 
 
+_STANDARD_ERROR = 2
+
 _DEAF_TIME = 1.0
 """Seconds after which an event loop that does not take a second signal counts as blocked."""
 
@@ -185,7 +186,7 @@ class _Leaving:
             self._loop.call_soon_threadsafe(self._stop, self._grace)
             return
         # Says where the loop is blocked, and ends the process, from a thread that needs nothing of Python.
-        faulthandler.dump_traceback_later(_DEAF_TIME, exit=True, file=sys.__stderr__)
+        faulthandler.dump_traceback_later(_DEAF_TIME, exit=True, file=_STANDARD_ERROR)
         self._loop.call_soon_threadsafe(self._hurry)
 
     def on_orphaned(self, descriptor: int) -> None:
