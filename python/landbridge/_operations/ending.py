@@ -9,6 +9,7 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from landbridge._operations.operation import UnexpectedResponseError
 from landbridge.errors import ConnectError, _given
 
 if TYPE_CHECKING:
@@ -23,8 +24,12 @@ def failure(operation: Operation, raised: BaseException) -> Failure:
     """The error that the caller is told. What was not meant for callers is logged instead."""
     if isinstance(raised, ConnectError):
         return _given(raised)
-    path = f"/{operation.method.service_name}/{operation.method.name}"
-    logger.error("the handler of %s failed", path, exc_info=raised)
+    if isinstance(raised, UnexpectedResponseError):
+        # Where it was noticed says nothing.
+        logger.error("%s", raised)
+        hidden = "the handler gave no response that can be sent; the server has logged what"
+        return "internal", str(raised) if operation.shows_exceptions else hidden, []
+    logger.error("the handler of %s failed", operation.path, exc_info=raised)
     if operation.shows_exceptions:
         return "unknown", f"{type(raised).__name__}: {raised}", []
     return "unknown", "the handler failed with an exception, which the server has logged", []

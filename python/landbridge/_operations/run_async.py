@@ -89,23 +89,23 @@ async def _answer(
 ) -> bytes | None:
     """Run the handler. Returns the last message where that goes out with the end."""
     kind = operation.stream_type
-    encode = operation.codecs[call.codec].encode
+    codec = call.codec
     request: Any
     if kind is StreamType.UNARY or kind is StreamType.SERVER_STREAM:
-        request = operation.decode(call.codec, await _only(call, waits))
+        request = operation.decode(codec, await _only(call, waits))
     else:
         request = _messages(operation, call, waits)
     try:
         if kind is StreamType.UNARY or kind is StreamType.CLIENT_STREAM:
-            return encode(await operation.function(request, ctx))
-        responses = operation.function(request, ctx)
+            return operation.encode(codec, await operation.function(request, ctx))
+        responses = operation.stream(operation.function(request, ctx))
         number = 0
         try:
             async for response in responses:
                 # The head goes out with the first message.
                 headers = None if number else head_lines(ctx)
                 number += 1
-                if not call.send(encode(response), headers):
+                if not call.send(operation.encode(codec, response), headers):
                     await waits.writable()
                 if number % _IN_A_ROW == 0:
                     await waits.turn()

@@ -66,22 +66,22 @@ def _answer(
 ) -> Generator[None, None, bytes | None]:
     """Run the handler. Returns the last message where that goes out with the end."""
     kind = operation.stream_type
-    encode = operation.codecs[call.codec].encode
+    codec = call.codec
     request: Any
     if kind is StreamType.UNARY or kind is StreamType.SERVER_STREAM:
-        request = operation.decode(call.codec, _only(call))
+        request = operation.decode(codec, _only(call))
     else:
         request = _messages(operation, call)
     if kind is StreamType.UNARY or kind is StreamType.CLIENT_STREAM:
-        return encode(operation.function(request, ctx))
-    responses = operation.function(request, ctx)
+        return operation.encode(codec, operation.function(request, ctx))
+    responses = operation.stream(operation.function(request, ctx))
     is_first = True
     try:
         for response in responses:
             # The head goes out with the first message.
             headers = head_lines(ctx) if is_first else None
             is_first = False
-            if not call.send(encode(response), headers):
+            if not call.send(operation.encode(codec, response), headers):
                 yield
     finally:
         close = getattr(responses, "close", None)
