@@ -20,8 +20,10 @@ from tests.package.serve_command import (
 from tests.running.paths import OWN_STUBS, ROOT
 from tests.running.python_server import running_python_server
 
+BAD_CERTIFICATE = ("--tls-cert", "missing.pem", "--tls-key", "missing.pem")
 
-def failing(*arguments: str, folder: Path) -> str:
+
+def failing(*arguments: str, folder: Path, status: int = 1) -> str:
     """What a command line says that does not start."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, OWN_STUBS)))}
     done = subprocess.run(
@@ -32,7 +34,7 @@ def failing(*arguments: str, folder: Path) -> str:
         timeout=60,
         check=False,
     )
-    assert done.returncode != 0
+    assert done.returncode == status
     return done.stderr
 
 
@@ -115,13 +117,30 @@ def test_a_taken_port_a_bad_host_and_a_bad_certificate_get_one_clear_line(
         (("--threads", "many"), "'many' is no number of 1 or more"),
         (("--grace", "-1"), "'-1' is no time in seconds"),
         (("--limit", "speed=1"), "'speed' is no limit; these are: max_concurrent_calls, "),
-        (("--limit", "idle_timeout=soon"), "'soon' is no time in seconds"),
+        (
+            ("--limit", "idle_timeout=soon"),
+            "idle_timeout is 'soon': it must be a time in seconds, more than 0",
+        ),
+        (("--limit", "header_timeout=none"), "header_timeout is None: it must be a time in seconds"),
+        (("--limit", "max_connections=0"), "max_connections is 0: it must be a whole number, 1 to"),
+        (("--limit", "max_connections"), "max_connections is '': it must be a whole number, 1 to"),
+        (("--nonsense",), "unrecognized arguments: --nonsense"),
+        (("--log-level", "loud"), "--log-level: invalid choice: 'loud'"),
         (("--tls-cert", "a.pem"), "belong together"),
         (("--uds", "a", "--workers", "2"), "--uds goes with one worker"),
     ],
 )
 def test_a_flag_that_makes_no_sense_is_explained(flags: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    assert said in failing("a:b", *flags, folder=tmp_path)
+    [line] = failing("a:b", *flags, folder=tmp_path, status=2).splitlines()
+    assert line.startswith("landbridge serve: ")
+    assert said in line
+
+
+@pytest.mark.parametrize("flags", [("broken:app",), ("examples.talk_sync:application", *BAD_CERTIFICATE)])
+def test_workers_that_cannot_start_say_why_once(flags: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("1 / 0\n")
+    said = failing(*flags, "--workers", "2", "--port", "0", folder=tmp_path)
+    assert said.count(" ERROR ") == 1
 
 
 def test_limits_are_set_on_the_command_line(own_stubs: str) -> None:

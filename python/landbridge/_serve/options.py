@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from typing import Any, NoReturn
 
 from landbridge.serving.limits import Limits
 
@@ -35,9 +37,15 @@ class Options:
     supervisor: int | None = None
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """End the process, with one line."""
+        self.exit(2, f"{self.prog}: {message.removeprefix('argument ')} (--help explains all)\n")
+
+
 def read(arguments: list[str]) -> Options:
-    """Read a command line. Ends the process with a message where it is wrong."""
-    parser = argparse.ArgumentParser(
+    """Read a command line. Ends the process with one line and status 2 where it is wrong."""
+    parser = _Parser(
         prog="landbridge serve",
         description="Serve applications over Connect, gRPC and gRPC-Web, HTTP/1.1 and HTTP/2, on one port.",
     )
@@ -114,10 +122,17 @@ def _seconds(text: str) -> float:
 def _limit(text: str) -> tuple[str, int | float | None]:
     """One field of `Limits`, as the command line has it."""
     name, _, value = text.partition("=")
-    kinds = {field.name: str(field.type) for field in fields(Limits)}
-    kind = kinds.get(name)
-    if kind is None:
-        raise argparse.ArgumentTypeError(f"{name!r} is no limit; these are: {', '.join(kinds)}")
-    if value == "none" and "None" in kind:
-        return name, None
-    return name, _seconds(value) if "float" in kind else _number(value)
+    names = [field.name for field in fields(Limits)]
+    if name not in names:
+        raise argparse.ArgumentTypeError(f"{name!r} is no limit; these are: {', '.join(names)}")
+    limit: Any = value
+    if value.lower() == "none":
+        limit = None
+    for kind in (float, int):
+        with suppress(ValueError):
+            limit = kind(value)
+    try:
+        Limits(**{name: limit})
+    except (TypeError, ValueError) as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+    return name, limit

@@ -165,7 +165,7 @@ class Supervisor:
         self._hear_no_more(worker)
         worker.place.workers.remove(worker)
         if worker.state is State.STARTING:
-            self._on_failed_start(worker)
+            self._on_failed_start(worker, status)
         elif worker.state is State.SERVING:
             logger.error("worker %d ended with status %d; starting another", worker.place.number, status)
             now = time.monotonic()
@@ -173,9 +173,12 @@ class Supervisor:
             if now - worker.since < _QUICK_DEATH:
                 worker.place.opens = now + _QUICK_DEATH
 
-    def _on_failed_start(self, worker: Worker) -> None:
+    def _on_failed_start(self, worker: Worker, status: int) -> None:
         place = worker.place
-        logger.error("worker %d does not start; what it said is above", place.number)
+        if status != 1:
+            logger.error("worker %d ended with status %d before it served", place.number, status)
+        elif self._has_served:
+            logger.error("worker %d does not start; what it said is above", place.number)
         is_latest = worker.restarts == self._restarts
         if place.worker(State.SERVING) is not None:
             if is_latest:
