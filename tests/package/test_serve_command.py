@@ -125,6 +125,7 @@ def test_a_taken_port_a_bad_host_and_a_bad_certificate_get_one_clear_line(
         (("--limit", "max_connections=0"), "max_connections is 0: it must be a whole number, 1 to"),
         (("--limit", "max_connections"), "max_connections is '': it must be a whole number, 1 to"),
         (("--nonsense",), "unrecognized arguments: --nonsense"),
+        (("--relo",), "unrecognized arguments: --relo"),
         (("--log-level", "loud"), "--log-level: invalid choice: 'loud'"),
         (("--tls-cert", "a.pem"), "belong together"),
         (("--uds", "a", "--workers", "2"), "--uds goes with one worker"),

@@ -47,6 +47,8 @@ def read(arguments: list[str]) -> Options:
     """Read a command line. Ends the process with one line and status 2 where it is wrong."""
     parser = _Parser(
         prog="landbridge serve",
+        # What a supervisor passes on to its workers is looked for by its whole name.
+        allow_abbrev=False,
         description="Serve applications over Connect, gRPC and gRPC-Web, HTTP/1.1 and HTTP/2, on one port.",
     )
     add = parser.add_argument
