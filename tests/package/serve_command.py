@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -118,4 +118,6 @@ def answering(url: str, sentence: str = "slow") -> Callable[[], str]:
 def connect_until_refused(port: int) -> None:
     """Connect again and again; the system says when nobody listens."""
     while True:
-        socket.create_connection(("127.0.0.1", port)).close()
+        # Who waited in a queue that is closed is reset.
+        with suppress(ConnectionResetError):
+            socket.create_connection(("127.0.0.1", port)).close()

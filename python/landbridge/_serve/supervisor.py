@@ -118,9 +118,8 @@ class Supervisor:
 
     def _on_stop(self) -> None:
         if self._is_stopping:
-            # Workers know what a second signal means.
             for worker in self._workers():
-                worker.process.terminate()
+                worker.hurry()
         else:
             logger.info("stopping %d workers", len(self._workers()))
             self._stop()
@@ -258,7 +257,7 @@ class Supervisor:
             for worker in self._workers():
                 if worker.state is State.LEAVING:
                     # Nobody wants to wait for what the version before the last still does.
-                    worker.process.terminate()
+                    worker.hurry()
 
     def _start(self, place: Place, now: float) -> None:
         place.is_outdated = False

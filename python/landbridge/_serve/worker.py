@@ -124,6 +124,7 @@ class _SupervisedServer(Server):
 async def _serve(server: Server, options: Options) -> int:
     leaving = _Leaving(server, options.grace)
     signal.signal(signal.SIGTERM, leaving.on_signal)
+    signal.signal(signal.SIGQUIT, leaving.on_signal)
     # A terminal tells the workers of a supervisor, too; they wait for what that says.
     signal.signal(signal.SIGINT, signal.SIG_IGN if options.supervisor is not None else leaving.on_signal)
     if not await leaving.started():
@@ -163,7 +164,8 @@ class _Leaving:
         self._server = server
         self._grace = grace
         self._loop = asyncio.get_running_loop()
-        self._signals = 0
+        self._is_told = False
+        self._is_hurried = False
         self._starting: asyncio.Task[None] | None = None
         self._stops: list[asyncio.Task[None]] = []
 
@@ -177,14 +179,15 @@ class _Leaving:
         starting.result()
         return True
 
-    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
+    def on_signal(self, number: int, _frame: FrameType | None) -> None:
         """Begin, or hurry. Runs between any two steps of Python, also where a handler blocks the loop."""
-        self._signals += 1
-        if self._signals > 2:
-            os._exit(1)
-        if self._signals == 1:
+        if number != signal.SIGQUIT and not self._is_told:
+            self._is_told = True
             self._loop.call_soon_threadsafe(self._stop, self._grace)
             return
+        if self._is_hurried:
+            os._exit(1)
+        self._is_hurried = True
         # Says where the loop is blocked, and ends the process, from a thread that needs nothing of Python.
         faulthandler.dump_traceback_later(_DEAF_TIME, exit=True, file=_STANDARD_ERROR)
         self._loop.call_soon_threadsafe(self._hurry)
@@ -204,8 +207,7 @@ class _Leaving:
         self._stop(0.0)
 
     def _stop(self, grace: float) -> None:
-        if self._starting is not None:
-            self._starting.cancel()
+        if self._starting is not None and self._starting.cancel():
             return
         logger.info("draining: calls have %g seconds to finish", grace)
         self._stops.append(self._loop.create_task(self._server.stop(grace)))
