@@ -1,5 +1,6 @@
 """Applications as other people's servers and frameworks find them: by themselves, and mounted."""
 
+import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -69,7 +70,12 @@ def echo_sync(request: StringValue, ctx: Context) -> StringValue:
     ctx.response_trailers["x-trailer"] = "1"
     if request.value == "fail":
         raise ConnectError(Code.NOT_FOUND, "no such thing")
-    return request
+    if request.value == "exit":
+        # The status by which gunicorn's workers have all of it end.
+        raise SystemExit(3)
+    if request.value == "hang":
+        time.sleep(60)
+    return text(str(os.getpid())) if request.value == "who" else request
 
 
 def count_sync(request: StringValue, _ctx: Context) -> Iterator[StringValue]:

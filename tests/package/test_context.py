@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import ssl
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -243,6 +244,7 @@ def test_callbacks_run_once_in_order_however_the_call_ends(
     def look(request: StringValue, ctx: Context) -> StringValue:
         ctx.on_done(lambda: told.append(("first", ctx.is_cancelled)))
         ctx.on_done(lambda: 1 / 0)
+        ctx.on_done(sys.exit)
         ctx.on_done(lambda: told.append("last"))
         ctx.on_done(over.set)
         if request.value == "fail":
@@ -259,7 +261,7 @@ def test_callbacks_run_once_in_order_however_the_call_ends(
             calls(text("fail"))
         assert over.wait(10)
     assert told == [("first", False), "last"] * 2
-    assert [record.getMessage() for record in caplog.records] == ["a callback of on_done failed"] * 2
+    assert [record.getMessage() for record in caplog.records] == ["a callback of on_done failed"] * 4
 
 
 def test_a_call_that_was_answered_does_not_count_as_cancelled(serve: Serve) -> None:

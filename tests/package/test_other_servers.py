@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,26 @@ def test_what_a_wsgi_handler_answers_after_the_deadline_is_no_answer(server: str
         first, _, end = stream.content.partition(b"\2")
         assert first == enveloped(b'"a"')
         assert json.loads(end[4:])["error"]["code"] == "deadline_exceeded"
+
+
+@pytest.mark.parametrize("server", WSGI)
+def test_a_handler_that_exits_fails_its_call_and_no_more(server: str) -> None:
+    with served(server, "wsgi") as port, httpx.Client(timeout=30) as client:
+        url = f"http://127.0.0.1:{port}/{SERVICE}/Echo"
+        before = client.post(url, json="who").json()
+        failed = client.post(url, json="exit")
+        assert (failed.status_code, failed.json()["code"]) == (500, "unknown")
+        assert "SystemExit" not in failed.text
+        assert client.post(url, json="who").json() == before
+
+
+def test_gunicorn_ends_a_worker_that_hangs_by_a_signal_and_replaces_it() -> None:
+    with served("gunicorn", "wsgi", "--timeout=1") as port:
+        url = f"http://127.0.0.1:{port}/{SERVICE}/Echo"
+        before = httpx.post(url, json="who", timeout=30).json()
+        with suppress(httpx.TransportError):
+            httpx.post(url, json="hang", timeout=30)
+        assert httpx.post(url, json="who", timeout=30).json() != before
 
 
 @pytest.mark.parametrize("server", ASGI)
