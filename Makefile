@@ -101,7 +101,7 @@ conformance: $(if $(SUITE),conformance-$(SUITE),$(SUITES:%=conformance-%))
 conformance-%: build package $(DONE)/test $(DONE)/go
 	$(RUN) -m tests.conformance $*
 
-bench: bench-tools build package bench-echo $(DONE)/test $(DONE)/bench
+bench: bench-tools build package bench-echo $(DONE)/test $(DONE)/bench $(DONE)/bench-httpx
 	$(RUN) bench/run.py $(or $(SUITE),bridge)
 
 # Before anything is built: says how to install h2load and wrk where they are missing.
@@ -129,6 +129,12 @@ $(DONE)/venv:
 
 $(DONE)/%: requirements/%.txt $(DONE)/venv
 	$(PIP) -r $<
+	@touch $@
+
+# An environment of its own: its modules have the names of the newest Connect-Python's.
+$(DONE)/bench-httpx: requirements/bench-httpx.txt $(DONE)/venv
+	$(BIN)/python -m venv target/bench/httpx
+	target/bench/httpx/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 $(DONE)/stubs: $(wildcard demo/proto/*/*/*.proto) tests/running/stubs.py $(DONE)/test

@@ -1,4 +1,7 @@
-"""The client suite: Python clients in turn, one process each on one core; the echo has the others."""
+"""The client suite: Python clients in turn, one process each on one core; the echo has the others.
+
+All speak gRPC, except Connect-Python over httpx, which has only Connect; all over HTTP/2 in cleartext.
+"""
 
 from __future__ import annotations
 
@@ -37,20 +40,33 @@ MANY = Scenario("unary, 32 at once", "unary", 32)
 STREAM = Scenario("a stream of 10,000 messages, each", "flood", 1, FLOOD)
 SCENARIOS = (ONE, MANY, STREAM)
 
+
+@dataclass(frozen=True)
+class Caller:
+    """A client: its module, its stubs, and the Python that has its libraries."""
+
+    module: str
+    stubs: str
+    python: Path = Path(sys.executable)
+
+
 OURS, OURS_SYNC = "landbridge async", "landbridge sync"
 GRPCIO, GRPCIO_SYNC = "grpcio asyncio", "grpcio sync"
 CONNECTRPC, CONNECTRPC_SYNC = "connectrpc async", "connectrpc sync"
+HTTPX, HTTPX_SYNC = "connectrpc on httpx async", "connectrpc on httpx sync"
 
 CALLERS = {
-    OURS: ("landbridge_aio", "landbridge"),
-    OURS_SYNC: ("landbridge_sync", "landbridge"),
-    GRPCIO: ("grpcio_aio", "grpc"),
-    GRPCIO_SYNC: ("grpcio_sync", "grpc"),
-    "grpclib": ("grpclib_aio", "grpc"),
-    CONNECTRPC: ("connectrpc_aio", "connectrpc"),
-    CONNECTRPC_SYNC: ("connectrpc_sync", "connectrpc"),
+    OURS: Caller("landbridge_aio", "landbridge"),
+    OURS_SYNC: Caller("landbridge_sync", "landbridge"),
+    GRPCIO: Caller("grpcio_aio", "grpc"),
+    GRPCIO_SYNC: Caller("grpcio_sync", "grpc"),
+    "grpclib": Caller("grpclib_aio", "grpc"),
+    CONNECTRPC: Caller("connectrpc_aio", "connectrpc"),
+    CONNECTRPC_SYNC: Caller("connectrpc_sync", "connectrpc"),
+    HTTPX: Caller("connectrpc_httpx_aio", "connectrpc_httpx", programs.HTTPX_PYTHON),
+    HTTPX_SYNC: Caller("connectrpc_httpx_sync", "connectrpc_httpx", programs.HTTPX_PYTHON),
 }
-"""By name: the module, and its stubs."""
+"""By name."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +83,7 @@ Costs = dict[str, dict[str, list[Cost]]]
 
 def main(arguments: list[str]) -> int:
     """Runs the suite with the options of the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="run.py client", description="Compares Python clients, over gRPC.")
+    parser = argparse.ArgumentParser(prog="run.py client", description="Compares Python clients.")
     parser.add_argument("--repeats", type=int, default=3, help="measurements of each (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=3, help="length of each load (default: %(default)s)")
     parser.add_argument("--only", default="", help="only clients whose name contains this")
@@ -108,23 +124,23 @@ def _measure(options: argparse.Namespace, logs: Path) -> Costs:
 
 
 def _cost(name: str, scenario: Scenario, seconds: float, cores: Cores, logs: Path) -> Cost:
-    module, stubs = CALLERS[name]
+    caller = CALLERS[name]
     paths = (
         programs.REPOSITORY / "bench",
         programs.REPOSITORY / "python",
         STUBS / "common",
-        STUBS / stubs,
+        STUBS / caller.stubs,
     )
     command = [
         "env",
         f"PYTHONPATH={os.pathsep.join(map(str, paths))}",
-        sys.executable,
+        str(caller.python),
         "-m",
-        f"landbridge_bench.callers.{module}",
+        f"landbridge_bench.callers.{caller.module}",
     ]
     with upstream(cores, logs) as echo:
         arguments = [str(echo.port), scenario.what, str(scenario.at_once), str(seconds)]
-        with Child([*command, *arguments], cores.proxy, logs / f"{module}.log") as child:
+        with Child([*command, *arguments], cores.proxy, logs / f"{caller.module}.log") as child:
             result = json.loads(child.read_line())
     done = result["calls"] * scenario.messages
     return Cost(
@@ -141,7 +157,7 @@ def _print(costs: Costs) -> None:
             rate = median(cost.per_second for cost in samples)
             cpu = median(cost.cpu_us for cost in samples)
             latency = median(cost.latency_us for cost in samples)
-            print(f"  {name:18} {rate:12,.0f}/s  {cpu:9.1f} us CPU  {latency:12.0f} us latency")
+            print(f"  {name:25} {rate:12,.0f}/s  {cpu:9.1f} us CPU  {latency:12.0f} us latency")
     print()
     for line in _verdict(costs):
         print(line)
@@ -160,6 +176,10 @@ def _verdict(costs: Costs) -> list[str]:
         _judged("CPU at 32, grpcio asyncio's to ours", 4, cpu(MANY, GRPCIO), cpu(MANY, OURS)),
         _judged("CPU at 32, connectrpc async's to ours", 10, cpu(MANY, CONNECTRPC), cpu(MANY, OURS)),
         _judged("CPU at 32, connectrpc sync's to ours", 10, cpu(MANY, CONNECTRPC_SYNC), cpu(MANY, OURS_SYNC)),
+        _judged("CPU at 32, connectrpc on httpx async's to ours", 10, cpu(MANY, HTTPX), cpu(MANY, OURS)),
+        _judged(
+            "CPU at 32, connectrpc on httpx sync's to ours", 10, cpu(MANY, HTTPX_SYNC), cpu(MANY, OURS_SYNC)
+        ),
         _judged("latency at 1, grpcio asyncio's to ours", 2, latency(GRPCIO), latency(OURS)),
         _judged("latency at 1, grpcio sync's to ours", 2, latency(GRPCIO_SYNC), latency(OURS_SYNC)),
         _judged("streamed messages, grpcio asyncio's to ours", 5, cpu(STREAM, GRPCIO), cpu(STREAM, OURS)),

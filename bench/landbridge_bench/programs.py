@@ -12,6 +12,9 @@ from .error import BenchError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+HTTPX_PYTHON = REPOSITORY / "target" / "bench" / "httpx" / "bin" / "python"
+"""Has the last Connect-Python that rides on httpx, whose modules have the names of the newest one's."""
+
 _HOW_TO_GET = {
     "h2load": "apt-get install nghttp2-client",
     "nghttp": "apt-get install nghttp2-client",

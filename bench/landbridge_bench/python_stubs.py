@@ -17,7 +17,9 @@ STUBS = programs.REPOSITORY / "target" / "bench" / "stubs"
 
 
 def make_stubs() -> None:
-    """Messages and grpc stubs once, and the two kinds of Connect stubs, which have the same names, apart."""
+    """Messages and grpc stubs once, and the kinds of Connect stubs, which have the same names, apart."""
+    if not programs.HTTPX_PYTHON.exists():
+        raise BenchError("Connect-Python on httpx is missing; get it with: make target/make/bench-httpx")
     protos = Path(__file__).parent / "proto"
     scripts = Path(sys.executable).parent
     common = STUBS / "common"
@@ -32,6 +34,10 @@ def make_stubs() -> None:
             f"--plugin=protoc-gen-connectrpc={scripts / 'protoc-gen-connectrpc'}",
             f"--connectrpc_out={to}",
             "--connectrpc_opt=protobuf=google",
+        ],
+        "connectrpc_httpx": lambda to: [
+            f"--plugin=protoc-gen-httpx={programs.HTTPX_PYTHON.with_name('protoc-gen-connect-python')}",
+            f"--httpx_out={to}",
         ],
         "landbridge": lambda to: [
             f"--plugin=protoc-gen-connect-python={scripts / 'protoc-gen-connect-python'}",

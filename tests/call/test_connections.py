@@ -1,4 +1,4 @@
-"""TLS, client certificates, Unix sockets."""
+"""TLS, client certificates, Unix sockets, proxies."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +9,11 @@ import pytest
 from talk.v1 import talk_pb2_grpc
 
 from demo.server import TalkService
-from tests.call.program import TALK, Program
+from tests.call.program import TALK, Program, method
 from tests.package.certificates import Authority, dns
 from tests.running.python_server import running_python_server
+from tests.running.relays import Proxy, without_proxies
+from tests.running.stubs import DEMO_PROTO, DEMO_PROTOS
 
 HELLO = ("-d", '{"sentence": "hello"}')
 ANSWER = [{"sentence": "You said: hello", "letters": "5"}]
@@ -110,3 +112,61 @@ def test_a_call_may_be_addressed_to_another_host(landbridge: Program, talk_serve
     done = landbridge.call(f"http://127.0.0.1:{talk_server}/{TALK}/Say", *flags, "-v")
     assert done.documents == ANSWER
     assert done.err.startswith(f"> POST http://talk.local:1/{TALK}/Say\n")
+
+
+@pytest.mark.parametrize("protocol", ["connect", "grpc", "grpc-web"])
+def test_calls_go_through_the_proxy_of_the_environment(
+    program: Program, python_server: int, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    without_proxies(monkeypatch)
+    say = (method(python_server, "Say"), *HELLO, "-p", protocol, "--schema", DEMO_PROTOS / DEMO_PROTO)
+    with Proxy() as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        assert program.call(*say).documents == ANSWER
+        assert proxy.asked == [f"127.0.0.1:{python_server}"]
+        for around in ("*", "127.0.0.1", f"127.0.0.1:{python_server}"):
+            assert program.call(*say, "--noproxy", around).documents == ANSWER
+        monkeypatch.setenv("no_proxy", "127.0.0.0/8")
+        assert program.call(*say).documents == ANSWER
+        assert len(proxy.asked) == 1
+        assert program.call(*say, "--noproxy", "other.example").documents == ANSWER
+        assert len(proxy.asked) == 2
+
+
+def test_reflection_and_tls_go_through_the_proxy_too(
+    landbridge: Program,
+    talk_server: int,
+    tls_server: str,
+    client: Sequence[str | Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    without_proxies(monkeypatch)
+    with Proxy() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        listed = landbridge.call(f"http://127.0.0.1:{talk_server}", "--list")
+        assert f"{TALK}/Say" in listed.out
+        assert proxy.asked == [f"127.0.0.1:{talk_server}"]
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        assert landbridge.call(tls_server, *HELLO, *client, "-k").documents == ANSWER
+        assert tls_server.split("/")[2] in proxy.asked
+
+
+def test_a_proxy_can_be_given(
+    landbridge: Program, python_server: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_proxies(monkeypatch)
+    say = (method(python_server, "Say"), *HELLO, "--no-reflect")
+    # `user:pass word` in base64.
+    with Proxy("Basic dXNlcjpwYXNzIHdvcmQ=") as proxy:
+        # It counts whatever the environment says.
+        monkeypatch.setenv("no_proxy", "*")
+        given = f"http://user:pass%20word@127.0.0.1:{proxy.port}"
+        assert landbridge.call(*say, "-x", given).documents == ANSWER
+        refused = landbridge.call(*say, "--proxy", f"127.0.0.1:{proxy.port}")
+        assert refused.status == 78
+        assert "407" in refused.err
+        assert len(proxy.asked) == 2
+    wrong = landbridge.call(*say, "-x", "socks5://user:secret@127.0.0.1:1")
+    assert wrong.status == 2
+    assert "is no proxy" in wrong.err
+    assert "secret" not in wrong.err

@@ -15,7 +15,7 @@ def raw_server(answer: Callable[[socket.socket], object]) -> Iterator[str]:
 
         def serve(peer: socket.socket) -> None:
             with peer, suppress(OSError):
-                _read_request(peer)
+                read_request(peer)
                 answer(peer)
                 # What was not read would turn the close into a reset, which overtakes the answer.
                 peer.shutdown(socket.SHUT_WR)
@@ -40,7 +40,8 @@ def raw_server(answer: Callable[[socket.socket], object]) -> Iterator[str]:
                 thread.join()
 
 
-def _read_request(peer: socket.socket) -> None:
+def read_request(peer: socket.socket) -> None:
+    """Take a whole request."""
     seen = b""
     while b"\r\n\r\n" not in seen:
         data = peer.recv(65536)

@@ -2,15 +2,13 @@
 
 import asyncio
 import itertools
-import socket
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import grpc
 import pytest
@@ -25,6 +23,7 @@ from landbridge.serving import ServerSync
 from tests.client.conftest import Serve
 from tests.client.echo import COUNT, ECHO, SERVICE, Echo, text
 from tests.package.echo import AsyncEcho, unary
+from tests.running.relays import Proxy, Relay, without_proxies
 
 
 class Servers:
@@ -229,63 +228,6 @@ def _counting(echo: Echo) -> Iterator[tuple[int, Iterator[int]]]:
         yield relay.port, (len(relay.opened) for _ in itertools.count())
 
 
-class Relay:
-    """Passes bytes on, unless it is told to be silent."""
-
-    def __init__(self, to: int) -> None:
-        self._to = to
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.opened: list[socket.socket] = []
-        self.closed = threading.Semaphore(0)
-        """Released for each connection that its client has closed."""
-        self._all: list[socket.socket] = []
-        self.silent = threading.Event()
-        self._threads: list[threading.Thread] = []
-
-    def __enter__(self) -> Self:
-        self._begin(self._accept)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for one in self._all:
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-        for one in self._all:
-            one.close()
-
-    def _begin(self, target: Callable[..., None], *given: Any) -> None:
-        self._threads.append(threading.Thread(target=target, args=given))
-        self._threads[-1].start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                peer, _ = self._listener.accept()
-                self.take(peer)
-
-    def take(self, peer: socket.socket) -> None:
-        """A connection has come."""
-        server = socket.create_connection(("127.0.0.1", self._to))
-        self._all += [peer, server]
-        self.opened.append(peer)
-        self._begin(self._pass, peer, server, True)
-        self._begin(self._pass, server, peer, False)
-
-    def _pass(self, source: socket.socket, sink: socket.socket, of_client: bool) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                if not self.silent.is_set():
-                    sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        if of_client:
-            self.closed.release()
-
-
 @pytest.mark.parametrize("http_version", ["1.1", "2"])
 def test_a_connection_that_lies_idle_is_closed(echo: Echo, http_version: Any) -> None:
     transport = Transport(http_version=http_version, idle_timeout=0.05)
@@ -444,34 +386,6 @@ def test_no_server_that_serves_is_unavailable() -> None:
 # Proxies.
 
 
-class Proxy(Relay):
-    """Opens connections by CONNECT, for those who know the password if there is one."""
-
-    def __init__(self, authorization: str | None = None) -> None:
-        super().__init__(0)
-        self._authorization = authorization
-        self.asked: list[str] = []
-
-    def take(self, peer: socket.socket) -> None:
-        """Read the request, and do what it says."""
-        self._all.append(peer)
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += peer.recv(1)
-        request, *lines = head.decode().strip().split("\r\n")
-        name, target, _ = request.split(" ")
-        assert name == "CONNECT"
-        given = dict(line.split(": ", 1) for line in lines)
-        assert given["host"] == target
-        self.asked.append(target)
-        if given.get("proxy-authorization") != self._authorization:
-            peer.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
-            return
-        self._to = int(target.rpartition(":")[2])
-        peer.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        super().take(peer)
-
-
 @PROTOCOLS
 def test_calls_go_through_a_proxy(servers: Servers, protocol: ProtocolType) -> None:
     address = servers.start("a")
@@ -503,16 +417,7 @@ def test_a_proxy_asks_for_a_password(servers: Servers) -> None:
 
 def test_the_environment_names_proxies(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
     address = servers.start("a")
-    for name in (
-        "http_proxy",
-        "HTTP_PROXY",
-        "https_proxy",
-        "HTTPS_PROXY",
-        "all_proxy",
-        "no_proxy",
-        "NO_PROXY",
-    ):
-        monkeypatch.delenv(name, raising=False)
+    without_proxies(monkeypatch)
     with Proxy() as proxy:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
         with ConnectClientSync(address, transport=Transport()) as client:
@@ -520,10 +425,21 @@ def test_the_environment_names_proxies(servers: Servers, monkeypatch: pytest.Mon
         assert len(proxy.asked) == 1
         with ConnectClientSync(address, transport=Transport(trust_env=False)) as client:
             assert ask(client) == "a"
-        monkeypatch.setenv("no_proxy", "example.com,127.0.0.1")
-        with ConnectClientSync(address, transport=Transport()) as client:
-            assert ask(client) == "a"
+        for around in ("example.com,127.0.0.1", "127.0.0.0/8", "*"):
+            monkeypatch.setenv("no_proxy", around)
+            with ConnectClientSync(address, transport=Transport()) as client:
+                assert ask(client) == "a"
         assert len(proxy.asked) == 1
+
+
+def test_a_proxy_of_another_kind_in_the_environment_is_refused_and_its_password_is_not_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    without_proxies(monkeypatch)
+    monkeypatch.setenv("ALL_PROXY", "socks5://user:secret@127.0.0.1:1")
+    with pytest.raises(ValueError, match="proxy") as refused:
+        ConnectClientSync("http://127.0.0.1:1", transport=Transport())
+    assert "secret" not in str(refused.value)
 
 
 def test_a_proxy_of_another_kind_is_refused_at_once() -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from landbridge.client import (
+    Cancellation,
     ConnectClient,
     ConnectClientSync,
     InMemory,
@@ -185,6 +186,45 @@ def test_calls_in_memory_have_deadlines(in_memory: Any, echo: Echo, protocol: Pr
     in_memory(body, protocol)
 
 
+@PROTOCOLS
+def test_calls_in_memory_are_given_up_by_another_thread(
+    in_memory: Any, echo: Echo, protocol: ProtocolType
+) -> None:
+    async def body(client: ConnectClient) -> None:
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(client.execute_unary(request=text("wait"), method=ECHO))
+        await asyncio.to_thread(echo.await_waiting)
+        await asyncio.to_thread(lambda: loop.call_soon_threadsafe(task.cancel))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(echo.await_cancelled)
+        for call in (
+            client.execute_server_stream(request=text("wait"), method=COUNT),
+            client.execute_bidi_stream(request=texts("wait"), method=TALK),
+        ):
+            receiving = asyncio.create_task(call.receive())
+            await asyncio.to_thread(echo.await_waiting)
+            await asyncio.to_thread(call.cancel)
+            with pytest.raises(ConnectError) as cancelled:
+                await receiving
+            assert cancelled.value.code is Code.CANCELED
+            await asyncio.to_thread(echo.await_cancelled)
+
+    in_memory(body, protocol)
+
+
+@PROTOCOLS
+def test_a_stream_in_memory_that_is_given_up_at_once_is_over(in_memory: Any, protocol: ProtocolType) -> None:
+    async def body(client: ConnectClient) -> None:
+        async with client.execute_server_stream(request=text("3"), method=COUNT) as call:
+            call.cancel()
+            with pytest.raises(ConnectError) as cancelled:
+                await call.receive()
+            assert cancelled.value.code is Code.CANCELED
+
+    in_memory(body, protocol)
+
+
 def test_an_application_in_memory_that_raises_fails_the_call() -> None:
     async def broken(_scope: Any, _receive: Any, _send: Any) -> None:
         raise RuntimeError("broken application")
@@ -249,6 +289,82 @@ def test_calls_in_memory_can_be_given_up_sync(protocol: ProtocolType) -> None:
     for _ in client.execute_server_stream(request=text("100000000"), method=COUNT):
         break
     assert services.closed.wait(10)
+
+
+class Held:
+    """Blocking handlers that wait until they are let go."""
+
+    def __init__(self) -> None:
+        self.waiting = threading.Semaphore(0)
+        self.go_on = threading.Event()
+
+    def _wait(self) -> None:
+        self.waiting.release()
+        assert self.go_on.wait(60)
+
+    @property
+    def application(self) -> SyncEcho:
+        """The service."""
+        return SyncEcho(
+            {
+                "Echo": (StreamType.UNARY, self.one),
+                "Sum": (StreamType.CLIENT_STREAM, self.one),
+                "Count": (StreamType.SERVER_STREAM, self.many),
+                "Talk": (StreamType.BIDI_STREAM, self.many),
+            }
+        )
+
+    def one(self, _request: Any, _ctx: Any) -> StringValue:
+        """Wait."""
+        self._wait()
+        return text("late")
+
+    def many(self, _request: Any, _ctx: Any) -> Iterator[StringValue]:
+        """Wait after the first."""
+        yield text("first")
+        self._wait()
+        yield text("late")
+
+
+CALLS_THAT_ARE_HELD: list[Callable[[ConnectClientSync], Any]] = [
+    lambda client: client.execute_unary(request=text("a"), method=ECHO),
+    lambda client: client.execute_client_stream(request=[text("a")], method=SUM),
+    lambda client: list(client.execute_server_stream(request=text("a"), method=COUNT)),
+    lambda client: list(client.execute_bidi_stream(request=[text("a")], method=TALK)),
+]
+
+
+@pytest.mark.parametrize("call", CALLS_THAT_ARE_HELD, ids=["unary", "client stream", "server stream", "bidi"])
+@WITHOUT_TRAILERS
+def test_calls_in_memory_are_given_up_by_another_thread_sync(
+    protocol: ProtocolType, call: Callable[[ConnectClientSync], Any]
+) -> None:
+    held = Held()
+    client = ConnectClientSync("http://test", protocol=protocol, http_client=InMemorySync(held.application))
+    with Cancellation() as cancellation:
+
+        def give_up() -> None:
+            assert held.waiting.acquire(timeout=20)
+            cancellation.cancel()
+
+        thread = threading.Thread(target=give_up)
+        thread.start()
+        with pytest.raises(ConnectError) as cancelled:
+            call(client)
+        thread.join()
+    assert cancelled.value.code is Code.CANCELED
+    # Nobody can end a handler that blocks; the caller has not waited for it.
+    held.go_on.set()
+
+
+@pytest.mark.parametrize("call", CALLS_THAT_ARE_HELD, ids=["unary", "client stream", "server stream", "bidi"])
+def test_calls_in_memory_have_deadlines_sync(call: Callable[[ConnectClientSync], Any]) -> None:
+    held = Held()
+    client = ConnectClientSync("http://test", http_client=InMemorySync(held.application), timeout_ms=100)
+    with pytest.raises(ConnectError) as late:
+        call(client)
+    assert late.value.code is Code.DEADLINE_EXCEEDED
+    held.go_on.set()
 
 
 @WITHOUT_TRAILERS

@@ -1,6 +1,7 @@
 """Forks, the end of the interpreter, and Ctrl-C."""
 
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from tests.client.echo import Echo
+from tests.client.raw_http1 import read_request
 from tests.running.paths import ROOT
 from tests.running.processes import running
 
@@ -140,6 +142,40 @@ def test_calls_in_flight_belong_to_the_process_that_made_them(run: Run) -> None:
         assert list(stream) == []
         """
     )
+
+
+@pytest.mark.parametrize("end", ["call.close()", "os.kill(os.getpid(), signal.SIGKILL)"])
+def test_a_server_sees_the_end_of_its_connection_while_a_child_lives(end: str) -> None:
+    program = f"""
+    client = ConnectClientSync(url)
+    call = client.execute_server_stream(request=text("a"), method=COUNT)
+    call.response_headers()
+    if (pid := os.fork()) == 0:
+        # It outlives its parent's connection, and then tears down what it has of it.
+        sys.stdin.read()
+        del call, client
+        gc.collect()
+        sys.exit(0)
+    {end}
+    wait_for(pid)
+    """
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/connect+proto\r\ntransfer-encoding: chunked\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        process = subprocess.Popen(
+            _command(program, f"http://127.0.0.1:{listener.getsockname()[1]}"),
+            env=ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process, _killed_after(process, 30), listener.accept()[0] as connection:
+            connection.settimeout(30)
+            read_request(connection)
+            connection.sendall(head)
+            # The child lives: its standard input is open.
+            assert connection.recv(1) == b""
+            assert process.communicate("")[1] == ""
 
 
 def test_threads_that_call_while_the_process_forks_go_on(run: Run) -> None:

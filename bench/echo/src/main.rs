@@ -1,4 +1,4 @@
-//! What the benchmarks put behind and in front of a proxy: a gRPC echo server that costs as little CPU as it can
+//! What the benchmarks put behind and in front of a proxy: an echo server that costs as little CPU as it can
 //! (`serve`), and a client that opens many streams and leaves them idle (`idle`).
 //!
 //! Both print one line when they are ready and run until their standard input closes, so the harness that started them
@@ -22,8 +22,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(about = "Upstream and idle client for the proxy benchmarks")]
 enum Role {
-    /// Serve gRPC over cleartext HTTP/2: `/any.Service/Echo` is unary, `/any.Service/Stream` is a stream each way,
-    /// `/bench.Echo/Flood` a stream of messages.
+    /// Serve gRPC, and Connect, over cleartext HTTP/2: `/any.Service/Echo` is unary, `/any.Service/Stream` is a stream
+    /// each way, `/bench.Echo/Flood` a stream of messages.
     /// Prints `listening ADDRESS`, and `answered N` at the end.
     Serve {
         /// Where to listen; port 0 lets the system choose.

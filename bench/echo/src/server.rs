@@ -1,4 +1,5 @@
-//! The gRPC echo: each call's bytes come back as they came, framed as they were framed.
+//! The echo, over gRPC, and over Connect for clients that have nothing else: each call's bytes come back as they came,
+//! framed as they were framed.
 
 use std::io;
 use std::sync::Arc;
@@ -24,6 +25,38 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const OK: HeaderValue = HeaderValue::from_static("0");
 const UNIMPLEMENTED: HeaderValue = HeaderValue::from_static("12");
+
+/// The envelope that ends a Connect stream well.
+const CONNECT_END: &[u8] = b"\x02\0\0\0\x02{}";
+
+/// How a call ends with status 0.
+#[derive(Clone, Copy)]
+enum End {
+    /// gRPC: trailers.
+    Trailers,
+    /// A Connect stream: an envelope.
+    Envelope,
+    /// A unary Connect call: its HTTP status has said it.
+    Nothing,
+}
+
+impl End {
+    fn of(request: &HeaderMap) -> Self {
+        match request.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes) {
+            content if content.starts_with(b"application/grpc") => Self::Trailers,
+            content if content.starts_with(b"application/connect+") => Self::Envelope,
+            _ => Self::Nothing,
+        }
+    }
+
+    fn send(self, to: &mut SendStream<Bytes>) -> Result<(), h2::Error> {
+        match self {
+            Self::Trailers => to.send_trailers(status(OK)),
+            Self::Envelope => to.send_data(Bytes::from_static(CONNECT_END), true),
+            Self::Nothing => to.send_data(Bytes::new(), true),
+        }
+    }
+}
 
 /// How many calls ended with an echo and status 0: what a proxy cannot fake by answering by itself.
 #[derive(Clone, Default)]
@@ -90,6 +123,7 @@ async fn call(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, an
 
 /// Reads the request to its end, then sends it back whole.
 async fn unary(request: Request<RecvStream>, respond: &mut SendResponse<Bytes>) -> Result<(), h2::Error> {
+    let end = End::of(request.headers());
     let head = head(request.headers());
     let mut body = request.into_body();
     let mut chunks = Vec::with_capacity(1);
@@ -111,11 +145,12 @@ async fn unary(request: Request<RecvStream>, respond: &mut SendResponse<Bytes>) 
         // Already bounded by what was read, so h2 may hold it until the proxy's window opens.
         send.send_data(chunk, false)?;
     }
-    send.send_trailers(status(OK))
+    end.send(&mut send)
 }
 
 /// Sends each chunk back as it comes, and ends when the caller ends.
 async fn stream(request: Request<RecvStream>, respond: &mut SendResponse<Bytes>) -> Result<(), h2::Error> {
+    let end = End::of(request.headers());
     let mut send = respond.send_response(head(request.headers()), false)?;
     let mut body = request.into_body();
     while let Some(chunk) = body.data().await {
@@ -125,11 +160,12 @@ async fn stream(request: Request<RecvStream>, respond: &mut SendResponse<Bytes>)
         // Only now may the caller send more: a caller that does not read cannot make us hold its bytes.
         body.flow_control().release_capacity(len)?;
     }
-    send.send_trailers(status(OK))
+    end.send(&mut send)
 }
 
 /// Reads `FloodRequest { count, content }`, and sends `Message { content }` so often.
 async fn flood(request: Request<RecvStream>, respond: &mut SendResponse<Bytes>) -> Result<(), h2::Error> {
+    let end = End::of(request.headers());
     let mut send = respond.send_response(head(request.headers()), false)?;
     let mut body = request.into_body();
     let mut asked = Vec::new();
@@ -149,7 +185,7 @@ async fn flood(request: Request<RecvStream>, respond: &mut SendResponse<Bytes>) 
         left -= part.len();
         send_within_window(&mut send, part).await?;
     }
-    send.send_trailers(status(OK))
+    end.send(&mut send)
 }
 
 /// The count and content of a request in its envelope.

@@ -27,6 +27,7 @@ mod symbols;
 mod talk;
 
 pub use address::{Address, AddressError, MethodName};
+pub use landbridge_client::Proxy;
 pub use order::{CallOrder, Data, Order, Reflection, SchemaSource, Task};
 pub use server::Server;
 

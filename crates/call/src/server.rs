@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::uri::Authority;
-use landbridge_client::{Channel, ChannelSettings};
+use landbridge_client::{Channel, ChannelSettings, Proxy};
 use landbridge_net::{ClientTls, ClientTlsConfig, EndpointSettings, UpstreamHttp};
 
 use crate::address::Address;
@@ -20,6 +20,8 @@ pub struct Server {
     pub http: Option<UpstreamHttp>,
     /// TLS, for addresses that are under TLS.
     pub tls: ClientTlsConfig,
+    /// The HTTP proxy in front of it.
+    pub proxy: Option<Proxy>,
     /// Time for the socket and the TLS handshake together.
     pub connect_timeout: Duration,
 }
@@ -51,6 +53,7 @@ impl Dialer<'_> {
         let settings = ChannelSettings {
             tls: self.tls.clone(),
             endpoint,
+            proxy: self.server.proxy.clone(),
             authority: self.server.authority.clone().or_else(|| address.authority.clone()),
             ..ChannelSettings::default()
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, ValueEnum};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use landbridge_call::{Address, CallOrder, Data, Order, Reflection, SchemaSource, Server, Task};
+use landbridge_call::{Address, CallOrder, Data, Order, Proxy, Reflection, SchemaSource, Server, Task};
 use landbridge_net::{CheckName, ClientTlsConfig, Identity, Pem, TrustedRoots, UpstreamHttp};
 use landbridge_wire::metadata::is_reserved;
 
@@ -126,6 +126,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH")]
     unix_socket: Option<PathBuf>,
 
+    /// The HTTP proxy to connect through, as in http://user:password@host:3128, in place of the environment's
+    /// (https_proxy, http_proxy, all_proxy).
+    #[arg(short = 'x', long, value_name = "URL", conflicts_with = "noproxy")]
+    proxy: Option<String>,
+
+    /// Hosts that are reached without the environment's proxy, in place of no_proxy; all of them with '*'.
+    #[arg(long, value_name = "HOSTS")]
+    noproxy: Option<String>,
+
     /// The most bytes of one response message.
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
     max_message_bytes: usize,
@@ -203,6 +212,11 @@ fn order(arguments: Arguments) -> Result<Order, String> {
     };
     let address =
         Address::parse(server, arguments.unix_socket.as_deref()).map_err(|error| error.to_string())?;
+    let proxy = match &arguments.proxy {
+        Some(given) => Proxy::parse(given).map(Some),
+        None => Proxy::of_environment(&address.target, arguments.noproxy.as_deref()),
+    };
+    let proxy = proxy.map_err(|error| error.to_string())?;
     let http = match (arguments.http2, arguments.http1) {
         (true, _) => Some(UpstreamHttp::Http2),
         (_, true) => Some(UpstreamHttp::Http1),
@@ -226,6 +240,7 @@ fn order(arguments: Arguments) -> Result<Order, String> {
             authority: arguments.authority.clone(),
             http,
             tls: tls(&arguments),
+            proxy,
             connect_timeout: arguments.connect_timeout,
         },
         headers: headers(arguments.headers),

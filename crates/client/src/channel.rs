@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use http::Request;
 use http::uri::{Authority, Scheme, Uri};
-use http::{HeaderValue, Request};
-use landbridge_net::{ClientTls, EndpointSettings, HostPort, OpenError, ResponseFuture, SendBody};
+use landbridge_net::{ClientTls, EndpointSettings, OpenError, ResponseFuture, SendBody, SystemLookup};
 use landbridge_wire::{Code, RpcError};
 
 use crate::failure::not_opened;
 use crate::members::{Member, Members};
+use crate::proxy::Proxy;
 use crate::target::Target;
 use crate::throttle::Throttle;
 
@@ -22,15 +23,6 @@ pub enum Balancing {
     PickFirst,
     /// One after the other.
     RoundRobin,
-}
-
-/// An HTTP proxy that opens connections for us (`CONNECT`, RFC 9110 section 9.3.6).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Proxy {
-    /// Where it is.
-    pub at: HostPort,
-    /// The value of `proxy-authorization`.
-    pub authorization: Option<HeaderValue>,
 }
 
 /// How a channel connects.
@@ -122,7 +114,7 @@ impl Channel {
     pub fn start(target: &Target, settings: ChannelSettings) -> Self {
         let settings = Arc::new(settings);
         let authority = settings.authority.clone().unwrap_or_else(|| target.authority().clone());
-        Self::new(authority, target.tls, Members::start(target, &settings), &settings)
+        Self::new(authority, target.tls, Members::start(target, &settings, SystemLookup), &settings)
     }
 
     /// To a single endpoint.

@@ -16,14 +16,16 @@ mod health;
 mod hedging;
 mod members;
 mod policy;
+mod proxy;
 mod request;
 mod spec;
 mod target;
 mod throttle;
 
 pub use carry::carry;
-pub use channel::{Balancing, Channel, ChannelSettings, Proxy};
+pub use channel::{Balancing, Channel, ChannelSettings};
 pub use failure::server_gone;
 pub use policy::{Hedging, Policy, Retrying, ServiceConfig, ServiceConfigError};
+pub use proxy::{Proxy, ProxyError};
 pub use spec::{Caller, Head, Kind, Method, Outgoing, Spec, Style};
 pub use target::{Target, TargetError};

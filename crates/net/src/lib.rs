@@ -28,6 +28,7 @@ mod handoff;
 mod header_block;
 mod keepalive;
 mod listen;
+mod open_sockets;
 mod outbox;
 mod resolve;
 mod server;
@@ -43,6 +44,7 @@ pub use drain::{Drain, DrainPhase};
 pub use error::{RecvError, SendError};
 pub use h2::Reason;
 pub use listen::{ListenError, Listener};
+pub use open_sockets::OpenSockets;
 pub use resolve::{HostPort, Lookup, Resolution, ResolveMode, ResolveSettings, Resolver, SystemLookup};
 pub use server::{Connection, Handler, HttpVersion, Responder, Server, serve};
 pub use settings::{

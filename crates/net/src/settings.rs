@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::open_sockets::OpenSockets;
+
 /// What both sides of an HTTP/2 connection are tuned by (RFC 9113).
 #[derive(Clone, Debug)]
 pub struct Http2Settings {
@@ -220,6 +222,8 @@ pub struct EndpointSettings {
     pub backoff_base: Duration,
     /// The longest such delay. Default 5 s.
     pub backoff_max: Duration,
+    /// Where its connections are recorded. Default `None`: nowhere.
+    pub open_sockets: Option<OpenSockets>,
 }
 
 impl Default for EndpointSettings {
@@ -239,6 +243,7 @@ impl Default for EndpointSettings {
             tcp_keepalive: None,
             backoff_base: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
+            open_sockets: None,
         }
     }
 }

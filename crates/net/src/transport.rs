@@ -12,6 +12,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
 use crate::address::Address;
+use crate::open_sockets::OpenSocket;
 use crate::stats::Traffic;
 
 /// A connected socket of either family.
@@ -63,6 +64,8 @@ enum Layer {
 /// A byte stream that HTTP can be spoken over.
 #[derive(Debug)]
 pub(crate) struct Transport {
+    /// Above the socket, so that its descriptor is not recorded any more when another may get it.
+    _open: Option<OpenSocket>,
     layer: Layer,
     /// Bytes that were looked at to find out which HTTP this is, and still have to be read.
     replay: Bytes,
@@ -71,11 +74,16 @@ pub(crate) struct Transport {
 
 impl Transport {
     pub(crate) fn plain(socket: Socket, meter: Arc<Meter>) -> Self {
-        Self { layer: Layer::Plain(socket), replay: Bytes::new(), meter }
+        Self { _open: None, layer: Layer::Plain(socket), replay: Bytes::new(), meter }
     }
 
     pub(crate) fn tls(stream: impl Into<TlsStream<Socket>>, meter: Arc<Meter>) -> Self {
-        Self { layer: Layer::Tls(Box::new(stream.into())), replay: Bytes::new(), meter }
+        Self { _open: None, layer: Layer::Tls(Box::new(stream.into())), replay: Bytes::new(), meter }
+    }
+
+    /// Its socket is recorded for as long as this lives.
+    pub(crate) fn recorded(self, open: Option<OpenSocket>) -> Self {
+        Self { _open: open, ..self }
     }
 
     /// Puts bytes back in front of what is still to be read.

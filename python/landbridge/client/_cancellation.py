@@ -72,6 +72,11 @@ class Cancellation:
             call.cancel()
 
 
+def may_be_given_up() -> bool:
+    """Whether calls are made in such a block here."""
+    return _current.get() is not None
+
+
 def covered(call: OutboundCall) -> None:
     """Have the call given up with the blocks that it is made in."""
     cancellation = _current.get()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from landbridge._core import PENDING, ClientExchange
 from landbridge._kinds import KINDS
 from landbridge.client._carrier import ROOM, CarrierError, RawLines, httpx_address, httpx_failures
 from landbridge.client._in_memory import InMemory, InMemorySync
+from landbridge.code import Code
 from landbridge.errors import ConnectError
 from landbridge.method import StreamType
 
@@ -146,6 +148,13 @@ class _Call:
     def begin(self, carrier: Any) -> None:
         """Have it carried."""
         self._task = asyncio.get_running_loop().create_task(self._run(carrier))
+        self._task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        # It may have been cancelled before it did anything.
+        if task.cancelled():
+            self._exchange.fail("canceled", "the call was cancelled by its caller")
+            self._look()
 
     async def _run(self, carrier: Any) -> None:
         try:
@@ -163,9 +172,6 @@ class _Call:
                 self._exchange.fail("deadline_exceeded", "the call was not answered in time")
             except CarrierError as failed:
                 self._exchange.fail(*failed.args)
-        except asyncio.CancelledError:
-            self._exchange.fail("canceled", "the call was cancelled by its caller")
-            raise
         except Exception as error:
             self._exchange.fail("unknown", f"the call could not be carried: {error}")
         finally:
@@ -288,5 +294,13 @@ class _Call:
             self._waiting.append((future, is_so))
 
     def cancel(self) -> None:
+        # From any thread: a stream does it wherever it is dropped.
+        if self._received and self._waits_for_reader:
+            # What is left is dropped, and so this is not all.
+            self._received.clear()
+            if self._ended:
+                self._end = ConnectError(Code.CANCELED, "the call was cancelled by its caller")
         if self._task is not None and not self._ended:
-            self._task.cancel()
+            # A loop that is closed has done away with its tasks.
+            with suppress(RuntimeError):
+                self._task.get_loop().call_soon_threadsafe(self._task.cancel)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from landbridge._core import PENDING, ClientExchange
 from landbridge._kinds import KINDS
+from landbridge.client._cancellation import may_be_given_up
 from landbridge.client._carrier import ROOM, CarrierError, RawLines, httpx_address, httpx_failures
 from landbridge.client._in_memory import InMemory, InMemorySync
+from landbridge.code import Code
 from landbridge.errors import ConnectError
 from landbridge.method import StreamType
 from landbridge.protocol import ProtocolType
@@ -119,7 +122,7 @@ class _Starter:
         wait_for_ready: bool,  # noqa: ARG002
         /,
     ) -> _Call:
-        # The thread that waits for it does all there is to do.
+        # Begun by the thread that waits for it.
         return self._call(message, headers, timeout_ms, get)
 
     def _call(self, message: Any, headers: Lines | None, timeout_ms: float | None, get: bool) -> _Call:
@@ -168,7 +171,8 @@ class _Call:
     def begin(self) -> None:
         """Have it carried by a thread."""
         self._begun = True
-        threading.Thread(target=self._run, name="landbridge-call", daemon=True).start()
+        run = copy_context().run
+        threading.Thread(target=run, args=(self._run,), name="landbridge-call", daemon=True).start()
 
     def _run(self) -> None:
         try:
@@ -276,7 +280,11 @@ class _Call:
 
     def answer_blocking(self) -> Any:
         if not self._begun:
-            self._run()
+            if self._deadline is not None or may_be_given_up():
+                self.begin()
+            else:
+                # There is nothing else to wait for.
+                self._run()
         self._wait(lambda: False)
         return self.answer()
 
@@ -321,8 +329,13 @@ class _Call:
         with self._changed:
             if not self._ended:
                 self._cancelled = True
+                self._received.clear()
                 self._exchange.fail("canceled", "the call was cancelled by its caller")
                 self._look()
+            elif self._received and self._waits_for_reader:
+                # What is left is dropped, and so this is not all.
+                self._received.clear()
+                self._end = ConnectError(Code.CANCELED, "the call was cancelled by its caller")
 
 
 class _GivenUpError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from landbridge import _core
@@ -16,11 +17,23 @@ if TYPE_CHECKING:
 
 __all__ = ["TlsSettings", "Transport"]
 
+
+def _after_fork_in_child() -> None:
+    # A server sees the end of a connection only when the child has let go of its copy, too. What comes in its
+    # place keeps the number, because whoever had it in the parent may still close that.
+    if sockets := _core.after_fork_in_child():
+        with suppress(OSError):
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for socket in sockets:
+                os.dup2(nothing, socket, inheritable=False)
+            os.close(nothing)
+
+
 # The core's thread stands still while the process forks, and the child starts anew.
 os.register_at_fork(
     before=_core.before_fork,
     after_in_parent=_core.after_fork_in_parent,
-    after_in_child=_core.after_fork_in_child,
+    after_in_child=_after_fork_in_child,
 )
 
 _default: Transport | None = None
@@ -110,8 +123,8 @@ class Transport:
             health_check: The name of a service (or `""`); only addresses whose `grpc.health.v1` service
                 says that it serves get calls.
             proxy: `http://[user:password@]host:port` of a proxy that opens connections by CONNECT.
-            trust_env: Whether `https_proxy`, `http_proxy` and `no_proxy` of the environment count where
-                there is no `proxy`.
+            trust_env: Whether `https_proxy`, `http_proxy`, `all_proxy` and `no_proxy` of the environment
+                count where there is no `proxy`.
             authority: What calls are addressed to (`:authority`, `host`) in place of the address's own.
             connect_timeout: Time for the socket and the TLS handshake together.
             idle_timeout: How long a connection without calls is kept.
@@ -164,10 +177,7 @@ class Transport:
             return _default
 
     def _client(self, addresses: Sequence[str], style: Mapping[str, Any]) -> _core.Client:
-        from landbridge.client._proxies import proxy_for  # noqa: PLC0415
-
-        proxy = proxy_for(addresses[0], self._proxy, trust_env=self._trust_env) if addresses else None
-        return self._core.client(list(addresses), style, proxy)
+        return self._core.client(list(addresses), style, proxy=self._proxy, trust_env=self._trust_env)
 
 
 def _source(given: bytes | str | Path | None) -> bytes | Path | None:

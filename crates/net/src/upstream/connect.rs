@@ -4,9 +4,10 @@ use std::io;
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, UnixStream};
 
 use crate::address::Address;
+use crate::open_sockets::OpenSocket;
 use crate::server::HttpVersion;
 use crate::settings::{TcpKeepalive, UpstreamHttp};
 use crate::tls::{ALPN_H2, ALPN_HTTP1};
@@ -70,7 +71,7 @@ async fn connect_untimed(
         address: config.address.clone(),
         problem: problem.to_string(),
     };
-    let mut socket = connect_socket(config).await.map_err(failed)?;
+    let (mut socket, open) = connect_socket(config).await.map_err(failed)?;
     if let Some(tunnel) = &config.tunnel {
         tunnel.open(&mut socket).await.map_err(failed)?;
     }
@@ -79,7 +80,7 @@ async fn connect_untimed(
             UpstreamHttp::Http2 => HttpVersion::Http2,
             UpstreamHttp::Http1 | UpstreamHttp::Auto => HttpVersion::Http1,
         };
-        return Ok((Transport::plain(socket, meter), http));
+        return Ok((Transport::plain(socket, meter).recorded(open), http));
     };
     let failed = |problem: String| ConnectError::Tls { address: config.address.clone(), problem };
     let offered: &[&[u8]] = match config.settings.http {
@@ -98,20 +99,27 @@ async fn connect_untimed(
         (UpstreamHttp::Http2, _) | (UpstreamHttp::Auto, Some(ALPN_H2)) => HttpVersion::Http2,
         (UpstreamHttp::Http1 | UpstreamHttp::Auto, _) => HttpVersion::Http1,
     };
-    Ok((Transport::tls(stream, meter), http))
+    Ok((Transport::tls(stream, meter).recorded(open), http))
 }
 
-async fn connect_socket(config: &EndpointConfig) -> io::Result<Socket> {
+async fn connect_socket(config: &EndpointConfig) -> io::Result<(Socket, Option<OpenSocket>)> {
+    let all = config.settings.open_sockets.as_ref();
     match &config.address {
         Address::Tcp(address) => {
-            let socket = TcpStream::connect(address).await?;
+            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            let open = all.map(|all| all.record(&socket));
+            let socket = socket.connect(*address).await?;
             socket.set_nodelay(true)?;
             if let Some(keepalive) = &config.settings.tcp_keepalive {
                 SockRef::from(&socket).set_tcp_keepalive(&probes(keepalive))?;
             }
-            Ok(Socket::Tcp(socket))
+            Ok((Socket::Tcp(socket), open))
         }
-        Address::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
+        Address::Unix(path) => {
+            let socket = UnixStream::connect(path).await?;
+            let open = all.map(|all| all.record(&socket));
+            Ok((Socket::Unix(socket), open))
+        }
     }
 }
 
@@ -139,7 +147,7 @@ mod tests {
     async fn tcp_keepalive_is_set_as_wanted_and_off_otherwise() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut config = EndpointConfig::new(listener.local_addr().unwrap());
-        let connected = async |config: &EndpointConfig| match connect_socket(config).await.unwrap() {
+        let connected = async |config: &EndpointConfig| match connect_socket(config).await.unwrap().0 {
             Socket::Tcp(socket) => socket,
             Socket::Unix(_) => panic!("TCP"),
         };

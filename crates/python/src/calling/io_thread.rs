@@ -1,11 +1,14 @@
 //! The thread that makes the calls of this process.
 
 use std::io;
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::JoinHandle;
 
 use landbridge_client::{Channel, Spec, carry};
+use landbridge_net::OpenSockets;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -17,6 +20,16 @@ use crate::handoff::Woken;
 
 /// The one of this process, if there is one.
 static RUNNING: Mutex<Weak<IoThread>> = Mutex::new(Weak::new());
+
+/// Threads that nobody holds any more: they end, if they have not yet.
+static ENDING: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
+
+/// The connections of all of them.
+static OPEN_SOCKETS: LazyLock<OpenSockets> = LazyLock::new(OpenSockets::default);
+
+pub(super) fn open_sockets() -> OpenSockets {
+    OPEN_SOCKETS.clone()
+}
 
 /// Grows with every fork, in the child: threads, and so everything that they serve, stay with the parent.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
@@ -35,6 +48,7 @@ pub(super) struct IoThread {
     runtime: Weak<Runtime>,
     wheel: Arc<Wheel>,
     woken: Arc<Woken>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     /// Set while the process forks.
     resume: Mutex<Option<(SyncSender<()>, UnderWay)>>,
 }
@@ -82,12 +96,14 @@ impl IoThread {
             runtime: Arc::downgrade(&runtime),
             wheel: Arc::default(),
             woken: Arc::default(),
+            thread: Mutex::default(),
             resume: Mutex::default(),
         };
         let (wheel, woken) = (Arc::clone(&thread.wheel), Arc::clone(&thread.woken));
-        std::thread::Builder::new()
+        let running = std::thread::Builder::new()
             .name("landbridge-calls".to_owned())
             .spawn(move || run(runtime, &wheel, woken, given))?;
+        *lock(&thread.thread) = Some(running);
         Ok(thread)
     }
 
@@ -140,6 +156,9 @@ impl Drop for IoThread {
     fn drop(&mut self) {
         // Should it stand aside, it comes back, and sees that there is nobody.
         drop(self.wheel.begin());
+        let mut ending = lock(&ENDING);
+        ending.retain(|thread| !thread.is_finished());
+        ending.extend(lock(&self.thread).take());
     }
 }
 
@@ -205,6 +224,9 @@ pub(crate) fn before_fork() {
     if let Some(thread) = lock(&RUNNING).upgrade() {
         thread.pause();
     }
+    for thread in std::mem::take(&mut *lock(&ENDING)) {
+        let _ended = thread.join();
+    }
 }
 
 /// To be called in the parent after that.
@@ -215,13 +237,14 @@ pub(crate) fn after_fork_in_parent() {
     }
 }
 
-/// To be called in the child after that: it starts anew.
+/// To be called in the child after that: it starts anew. Gives the descriptors of the parent's connections.
 #[pyfunction]
-pub(crate) fn after_fork_in_child() {
+pub(crate) fn after_fork_in_child() -> Vec<RawFd> {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     let parents = std::mem::take(&mut *lock(&RUNNING));
     if let Some(thread) = parents.upgrade() {
         // Its memory is not this process's to put in order.
         std::mem::forget(thread);
     }
+    OPEN_SOCKETS.take()
 }

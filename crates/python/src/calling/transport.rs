@@ -4,19 +4,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use http::HeaderValue;
 use http::uri::Authority;
 use landbridge_client::{Balancing, Channel, ChannelSettings, Policy, Proxy, ServiceConfig, Target};
 use landbridge_net::{
-    ClientTls, ClientTlsConfig, EndpointSettings, HostPort, Http2Settings, Identity, TrustedRoots,
-    UpstreamHttp,
+    ClientTls, ClientTlsConfig, EndpointSettings, Http2Settings, Identity, TrustedRoots, UpstreamHttp,
 };
 use landbridge_wire::Protocol;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::client::{Client, GivenStyle};
-use super::io_thread::{IoThread, generation};
+use super::io_thread::{IoThread, generation, open_sockets};
 use crate::settings::{PemSource, maybe, seconds};
 
 /// What `landbridge.client.Transport` hands over; it documents the fields, their units and their defaults.
@@ -158,22 +156,23 @@ impl Transport {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// A client of the server at these addresses. `proxy`: host, port, and the value of `proxy-authorization`.
-    #[pyo3(signature = (addresses, style, proxy))]
+    /// A client of the server at these addresses, through this proxy, or the environment's if that is trusted.
+    #[pyo3(signature = (addresses, style, *, proxy, trust_env))]
     fn client(
         &self,
         addresses: Vec<String>,
         style: GivenStyle,
-        proxy: Option<(String, u16, Option<String>)>,
+        proxy: Option<&str>,
+        trust_env: bool,
     ) -> PyResult<Client> {
         let target = Target::parse(&addresses).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let proxy = proxy.map(|(host, port, authorization)| {
-            let authorization = authorization.map(|value| HeaderValue::from_str(&value)).transpose();
-            let authorization = authorization
-                .map_err(|_| PyValueError::new_err("the proxy's credentials cannot stand in a header"))?;
-            Ok::<_, PyErr>(Proxy { at: HostPort { host, port }, authorization })
-        });
-        Client::new(Arc::clone(&self.shared), target, proxy.transpose()?, style.checked()?)
+        let proxy = match proxy {
+            Some(given) => Proxy::parse(given).map(Some),
+            None if trust_env => Proxy::of_environment(&target, None),
+            None => Ok(None),
+        };
+        let proxy = proxy.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Client::new(Arc::clone(&self.shared), target, proxy, style.checked()?)
     }
 }
 
@@ -256,6 +255,7 @@ impl GivenSettings {
                 keepalive_timeout: seconds("keepalive_timeout", self.keepalive_timeout)?,
                 ..defaults.http2.clone()
             },
+            open_sockets: Some(open_sockets()),
             ..defaults
         })
     }
