@@ -27,7 +27,8 @@ pub fn post(content_type: &'static str) -> Request<()> {
 
 /// The machines of a request that is known to be a call.
 pub fn accepting(request: Request<()>) -> Accepted {
-    inbound::accept(request, &Offer::all(Limits { max_message_bytes: LIMIT })).expect("the head is a call's")
+    inbound::accept(request, &Offer::all(Limits { max_message_bytes: LIMIT }), None)
+        .expect("the head is a call's")
 }
 
 /// Reads a body in these pieces. Holds every message to the limit, and the half-close to the last place.

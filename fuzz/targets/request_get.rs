@@ -12,7 +12,7 @@ fuzz_target!(|query: &str| {
     *request.method_mut() = Method::GET;
     *request.uri_mut() = uri;
     let limits = Limits { max_message_bytes: LIMIT };
-    let Ok(mut accepted) = inbound::accept(request, &Offer::all(limits)) else { return };
+    let Ok(mut accepted) = inbound::accept(request, &Offer::all(limits), None) else { return };
     let read = read_request(&mut accepted.reader, &[]);
     assert!(read.error.is_none(), "a query that was taken holds its message");
     let [RequestEvent::Message(message), RequestEvent::HalfClose] = &read.events[..] else {
@@ -28,7 +28,7 @@ fuzz_target!(|query: &str| {
     writer.half_close(&mut out).expect("a call with a message can be closed");
     let again = out.head.expect("a whole request has a head");
     assert_eq!(again.method(), Method::GET, "messages below the limit fit into a query");
-    let mut again = inbound::accept(again, &Offer::all(limits)).expect("our own request");
+    let mut again = inbound::accept(again, &Offer::all(limits), None).expect("our own request");
     assert_eq!(again.call.codec, accepted.call.codec);
     assert_eq!(read_request(&mut again.reader, &[]).events, read.events);
 });

@@ -27,7 +27,7 @@ fuzz_target!(|input: Input<'_>| {
     *request.version_mut() = if input.http1 { Version::HTTP_11 } else { Version::HTTP_2 };
     *request.headers_mut() = input.headers.0;
 
-    let accepted = match inbound::accept(request, &Offer::all(Limits::default())) {
+    let accepted = match inbound::accept(request, &Offer::all(Limits::default()), None) {
         Ok(accepted) => accepted,
         Err(refusal) => {
             assert!(refusal.output.head.is_some_and(|head| !head.status().is_informational()));
@@ -59,7 +59,7 @@ fuzz_target!(|input: Input<'_>| {
     assert_eq!(out.finish, Some(Finish::Body));
     let mut again = out.head.expect("a whole request has a head");
     *again.version_mut() = Version::HTTP_2;
-    let again = match inbound::accept(again, &Offer::all(Limits::default())) {
+    let again = match inbound::accept(again, &Offer::all(Limits::default()), None) {
         Ok(again) => again.call,
         Err(refusal) => panic!("our own request was refused: {}", refusal.error),
     };

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 from landbridge._core import Exchange
 from landbridge._kinds import KINDS
@@ -84,12 +85,14 @@ async def _request(
 ) -> None:
     path: str = scope["path"]
     operation = mounted(application._operations, scope.get("root_path", ""), path)
-    query = scope.get("query_string", b"").decode("latin-1")
-    raw_path = scope.get("raw_path") or path.encode()
+    raw_path = scope.get("raw_path")
     exchange = Exchange(
         application._offer.service,
         http_method=scope["method"],
-        target=raw_path.split(b"?")[0].decode("latin-1") + (f"?{query}" if query else ""),
+        target=target(
+            quote(raw_path.split(b"?")[0], safe=URL_CHARACTERS) if raw_path else quote(path),
+            scope.get("query_string", b""),
+        ),
         http_version=scope.get("http_version", "1.1"),
         headers=[(bytes(name), bytes(value)) for name, value in scope["headers"]],
         stream=None if operation is None else KINDS[operation.stream_type],
@@ -104,16 +107,30 @@ async def _request(
     await loop.work(call, _run(operation, call))
 
 
+URL_CHARACTERS = "!$%&'()*+,/:;=?@[]~"
+"""What may stand in a URL beside letters, digits, `-`, `.` and `_` (RFC 3986). Some servers let more pass."""
+
+
+def target(path: str, query: bytes) -> str:
+    """What a request asks for, as it stands in a URL; the path does already."""
+    return f"{path}?{quote(query, safe=URL_CHARACTERS)}" if query else path
+
+
 def mounted(operations: dict[str, Operation], root: str, path: str) -> Operation | None:
     """The method at a path, in an application that may be mounted at `root`.
 
-    Servers and frameworks differ in whether the path begins with that.
+    Servers and frameworks differ in whether the path begins with that. And a part of `root` may be the
+    application's own: what is mounted at `/api` and then at `/package.Service` has both in it.
     """
-    return (
-        operations.get(path)
-        or operations.get(path.removeprefix(root))
-        or (operations.get(root + path) if root else None)
-    )
+    found = operations.get(path)
+    if found is not None or not root:
+        return found
+    prefixes = [root[:end] for end in range(len(root)) if root[end] == "/"] + [root]
+    for whole in (path, root + path):
+        for prefix in prefixes:
+            if whole.startswith(prefix) and (found := operations.get(whole.removeprefix(prefix))) is not None:
+                return found
+    return None
 
 
 async def _run(operation: Operation, call: AsgiCall) -> None:

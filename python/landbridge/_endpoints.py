@@ -7,6 +7,7 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from landbridge._settings import described
 from landbridge.method import StreamType
 
 if TYPE_CHECKING:
@@ -107,6 +108,29 @@ class EndpointSync(Generic[REQ, RES]):
     ) -> EndpointSync[Q, S]:
         """A stream each way."""
         return EndpointSync(method=method, function=function)
+
+
+def checked(endpoint: Endpoint[Any, Any] | EndpointSync[Any, Any]) -> Callable[..., Any]:
+    """The function of an endpoint.
+
+    Raises `TypeError` where it cannot be called with a request and a context.
+    """
+    function = endpoint.function
+    path = f"/{endpoint.method.service_name}/{endpoint.method.name}"
+    if not callable(function):
+        raise TypeError(f"the handler of {path} is {described(function)}: it must be a function")
+    try:
+        signature = inspect.signature(function)
+    except ValueError:
+        # Some that are not written in Python do not tell.
+        return function
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        name = getattr(function, "__qualname__", described(function))
+        advice = "it is called with a request and a context; was a class given where its instance belongs?"
+        raise TypeError(f"the handler of {path} is {name}{signature}: {advice}") from None
+    return function
 
 
 def blocks(endpoint: Endpoint[Any, Any]) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, Sequence
 
+from landbridge._core import check_header
+
 __all__ = ["Headers"]
 
 
@@ -12,6 +14,9 @@ class Headers(MutableMapping[str, str]):
 
     As a mapping each name has its first value. `add`, `getall` and `allitems` know all of them, in order.
     Values of binary headers (names that end in `-bin`) are base64.
+
+    To set what cannot be sent raises `ValueError`: a name or value that HTTP cannot carry, a binary header
+    that is not base64. What they are made of is looked at only when it is sent.
     """
 
     __slots__ = ("_values",)
@@ -19,13 +24,14 @@ class Headers(MutableMapping[str, str]):
     def __init__(self, items: Mapping[str, str] | Sequence[tuple[str, str]] = ()) -> None:
         self._values: dict[str, list[str]] = {}
         for name, value in items.items() if isinstance(items, Mapping) else items:
-            self.add(name, value)
+            self._append(name, value)
 
     def __getitem__(self, key: str) -> str:
         return self._values[key.lower()][0]
 
     def __setitem__(self, key: str, value: str) -> None:
         """Replace all values of this name by one."""
+        check_header(key, value)
         self._values[key.lower()] = [value]
 
     def __delitem__(self, key: str) -> None:
@@ -45,7 +51,8 @@ class Headers(MutableMapping[str, str]):
 
     def add(self, key: str, value: str) -> None:
         """Add a value, and keep those that the name has."""
-        self._values.setdefault(key.lower(), []).append(value)
+        check_header(key, value)
+        self._append(key, value)
 
     def getall(self, key: str) -> Sequence[str]:
         """All values of a name, in order; none for a name that is not there."""
@@ -58,6 +65,9 @@ class Headers(MutableMapping[str, str]):
     def clear(self) -> None:
         """Remove everything."""
         self._values.clear()
+
+    def _append(self, key: str, value: str) -> None:
+        self._values.setdefault(key.lower(), []).append(value)
 
     def _lines(self) -> list[tuple[str, str]]:
         return [(name, value) for name, values in self._values.items() for value in values]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from landbridge._compressions import level_of, own
 from landbridge._core import Service
+from landbridge._settings import made_of, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +22,9 @@ DEFAULT_COMPRESS_MIN_BYTES = 1024
 
 _UNLIMITED = (1 << 32) - 1
 
+_CODEC = ("name", "encode", "decode")
+_COMPRESSION = ("name", "compress", "decompress")
+
 
 class Offer:
     """What is settled once for all methods of an application."""
@@ -35,8 +39,15 @@ class Offer:
         read_max_bytes: int | None,
         compress_min_bytes: int,
     ) -> None:
-        self._codecs = None if codecs is None else {codec.name(): codec for codec in codecs}
-        given = None if compressions is None else list(compressions)
+        whole_number("read_max_bytes", read_max_bytes, least=1, optional=True)
+        whole_number("compress_min_bytes", compress_min_bytes, least=0)
+        given_codecs = None if codecs is None else made_of("codecs", codecs, _CODEC, "proto_json_codec()")
+        self._codecs = None if given_codecs is None else {codec.name(): codec for codec in given_codecs}
+        given = (
+            None
+            if compressions is None
+            else made_of("compressions", compressions, _COMPRESSION, "GzipCompression()")
+        )
         names = ["gzip"] if given is None else [compression.name() for compression in given]
         levels = {each.name(): level for each in given or () if (level := level_of(each)) is not None}
         self.compressions = own(given or ())

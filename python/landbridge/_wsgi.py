@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from landbridge._asgi import mounted
+from landbridge._asgi import mounted, target
 from landbridge._core import PENDING, Exchange
 from landbridge._kinds import KINDS
 from landbridge._operations.own_compression import plain
@@ -36,13 +37,15 @@ def serve(
     application: ConnectWSGIApplication, environ: dict[str, Any], start_response: Any
 ) -> Iterable[bytes]:
     """Serve one request."""
-    path = environ.get("PATH_INFO", "")
-    operation = mounted(application._operations, environ.get("SCRIPT_NAME", ""), path)
-    query = environ.get("QUERY_STRING", "")
+    root, path = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
+    operation = mounted(application._operations, root, path)
     exchange = Exchange(
         application._offer.service,
         http_method=environ["REQUEST_METHOD"],
-        target=(path or "/") + (f"?{query}" if query else ""),
+        # What WSGI gives is decoded, and without the mount.
+        target=target(
+            quote(root + path, encoding="latin-1") or "/", environ.get("QUERY_STRING", "").encode("latin-1")
+        ),
         http_version=environ.get("SERVER_PROTOCOL", "HTTP/1.1").removeprefix("HTTP/"),
         headers=list(_headers(environ)),
         stream=None if operation is None else KINDS[operation.stream_type],

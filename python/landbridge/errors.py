@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
-from landbridge._headers import Headers
 from landbridge.code import Code
 
 if TYPE_CHECKING:
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message as GoogleMessage
     from protobuf import DescMessage, Message, Registry
+
+    from landbridge._headers import Headers
 
 __all__ = ["ConnectError", "ErrorDetail"]
 
@@ -146,11 +147,15 @@ class ConnectError(Exception):
     @property
     def headers(self) -> Headers:
         """The headers of the response that a client got this error by; empty where none have come."""
+        from landbridge._headers import Headers  # noqa: PLC0415
+
         return Headers(self._headers)
 
     @property
     def trailers(self) -> Headers:
         """The trailers of that response."""
+        from landbridge._headers import Headers  # noqa: PLC0415
+
         return Headers(self._trailers)
 
     def __str__(self) -> str:

@@ -49,6 +49,19 @@ class Peer:
         """The IP addresses in its certificate."""
         return tuple(name for kind, name in self._names if kind == "ip")
 
+    @property
+    def email_addresses(self) -> tuple[str, ...]:
+        """The email addresses in its certificate."""
+        return tuple(name for kind, name in self._names if kind == "email")
+
+    @property
+    def common_name(self) -> str | None:
+        """The common name of its certificate's subject; `None` where it has none.
+
+        Its authority alone decides what may stand there. Where there are other names, prefer those.
+        """
+        return next((name for kind, name in self._names if kind == "common_name"), None)
+
     def __repr__(self) -> str:
         return f"Peer({self.address}, {[name for _, name in self._names]})"
 

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from landbridge._endpoints import Endpoint, EndpointSync, blocks
+from landbridge._endpoints import Endpoint, EndpointSync, blocks, checked
 from landbridge._offer import DEFAULT_COMPRESS_MIN_BYTES, DEFAULT_READ_MAX_BYTES, Offer
 from landbridge._operations.chain import around, hoisted
 from landbridge._operations.operation import Operation
@@ -92,6 +92,9 @@ class ConnectASGIApplication(_Servable, Generic[S]):
             development.
             desc: Gives the descriptor of the service, for reflection. Generated code gives it.
         """
+        if isinstance(service, type) or inspect.isasyncgenfunction(service):
+            name = service.__name__
+            raise TypeError(f"service is {name} itself: give what it makes, {name}()")
         self._service = service
         self._endpoints = endpoints
         self._before, self._interceptors = hoisted(interceptors, sync=False)
@@ -146,7 +149,7 @@ class ConnectASGIApplication(_Servable, Generic[S]):
         from landbridge._operations.on_threads import awaitable  # noqa: PLC0415
 
         method = endpoint.method
-        function = endpoint.function
+        function = checked(endpoint)
         if blocks(endpoint):
             from landbridge._operations.on_threads import awaitable  # noqa: PLC0415
 
@@ -196,7 +199,7 @@ class ConnectWSGIApplication(_Servable):
         self._operations = {
             path: Operation(
                 endpoint.method,
-                around(endpoint.function, inner, endpoint.method.stream_type, sync=True),
+                around(checked(endpoint), inner, endpoint.method.stream_type, sync=True),
                 codecs=self._offer.codecs_for(endpoint.method.input),
                 compressions=self._offer.compressions,
                 read_max_bytes=self._offer.read_max_bytes,

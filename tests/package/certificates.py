@@ -30,11 +30,13 @@ class Authority:
         self.certificate = _pem(signed.sign(self._key, hashes.SHA256()))
         """Its own certificate, in PEM."""
 
-    def identity(self, *names: x509.GeneralName) -> Identity:
+    def identity(self, *names: x509.GeneralName, common_name: str | None = None) -> Identity:
         """A certificate for these names."""
         key = ec.generate_private_key(ec.SECP256R1())
-        template = self._template(x509.Name([]), key)
-        named = template.add_extension(x509.SubjectAlternativeName(names), critical=True)
+        common = [] if common_name is None else [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
+        named = self._template(x509.Name(common), key)
+        if names:
+            named = named.add_extension(x509.SubjectAlternativeName(names), critical=not common)
         signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         named = named.add_extension(signer, critical=False)
         return Identity(
@@ -86,6 +88,11 @@ def ip(address: str) -> x509.GeneralName:
 def uri(name: str) -> x509.GeneralName:
     """A URI, such as a SPIFFE identity."""
     return x509.UniformResourceIdentifier(name)
+
+
+def email(address: str) -> x509.GeneralName:
+    """An email address."""
+    return x509.RFC822Name(address)
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

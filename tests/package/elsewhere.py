@@ -1,7 +1,10 @@
 """Applications as other people's servers and frameworks find them: by themselves, and mounted."""
 
+import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from wsgiref.util import shift_path_info
 
 import django.conf
 import django.core.asgi
@@ -67,13 +70,31 @@ def echo_sync(request: StringValue, ctx: Context) -> StringValue:
     ctx.response_trailers["x-trailer"] = "1"
     if request.value == "fail":
         raise ConnectError(Code.NOT_FOUND, "no such thing")
-    return request
+    if request.value == "exit":
+        # The status by which gunicorn's workers have all of it end.
+        raise SystemExit(3)
+    if request.value == "hang":
+        time.sleep(60)
+    return text(str(os.getpid())) if request.value == "who" else request
 
 
 def count_sync(request: StringValue, _ctx: Context) -> Iterator[StringValue]:
     """Answer each letter by itself."""
     for letter in request.value:
         yield text(letter)
+
+
+def late_sync(request: StringValue, ctx: Context) -> StringValue:
+    """Answer once nobody waits any more."""
+    while (left := ctx.timeout_ms or 0) > 0:
+        time.sleep(left / 1000)
+    return request
+
+
+def late_count_sync(request: StringValue, ctx: Context) -> Iterator[StringValue]:
+    """Answer once in time, and once too late."""
+    yield request
+    yield late_sync(request, ctx)
 
 
 asgi = AsyncEcho(
@@ -85,10 +106,18 @@ asgi = AsyncEcho(
         "Look": (StreamType.UNARY, look),
     }
 )
-wsgi = SyncEcho({"Echo": (StreamType.UNARY, echo_sync), "Count": (StreamType.SERVER_STREAM, count_sync)})
+wsgi = SyncEcho(
+    {
+        "Echo": (StreamType.UNARY, echo_sync),
+        "Count": (StreamType.SERVER_STREAM, count_sync),
+        "Late": (StreamType.UNARY, late_sync),
+        "LateCount": (StreamType.SERVER_STREAM, late_count_sync),
+    }
+)
 
-# At its own path, and below another.
-starlette = Starlette(routes=[Mount("/rpc", app=asgi), Mount(asgi.path, app=asgi)])
+# At its own path, below another, and at its own below another.
+_below = Mount("/api", routes=[Mount(asgi.path, app=asgi)])
+starlette = Starlette(routes=[Mount("/rpc", app=asgi), Mount(asgi.path, app=asgi), _below])
 fastapi = FastAPI()
 fastapi.mount(asgi.path, asgi)
 
@@ -128,3 +157,11 @@ def django_wsgi(environ: Any, start_response: Any) -> Any:
         return _django_wsgi(environ, start_response)
     moved = {"SCRIPT_NAME": wsgi.path, "PATH_INFO": path.removeprefix(wsgi.path)}
     return wsgi({**environ, **moved}, start_response)
+
+
+def below_wsgi(environ: Any, start_response: Any) -> Any:
+    """As dispatchers mount an application in one that is mounted itself: at its own path below `/api`."""
+    if shift_path_info(environ) != "api" or f"/{shift_path_info(environ)}" != wsgi.path:
+        start_response("404 Not Found", [])
+        return [b""]
+    return wsgi(environ, start_response)

@@ -1,9 +1,11 @@
 """Requests that nobody should send: each is answered in its own protocol, and the server goes on."""
 
+import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import grpc
 import httpx
@@ -12,7 +14,7 @@ from google.protobuf.struct_pb2 import Value
 from google.protobuf.wrappers_pb2 import StringValue
 from landbridge.method import IdempotencyLevel, MethodInfo, StreamType
 from landbridge.request import RequestContext
-from landbridge.server import ConnectASGIApplication, Endpoint
+from landbridge.server import ConnectASGIApplication, ConnectWSGIApplication, Endpoint, EndpointSync
 
 from tests.package.conftest import Serve
 from tests.package.echo import SERVICE, AsyncEcho, SyncEcho, stub, text
@@ -165,11 +167,54 @@ def test_a_bad_call_in_grpc_or_grpc_web_has_a_status(protocol: str, name: str, u
         ) or (answer.headers.get("grpc-status") == number)
 
 
+COMPRESSED: dict[str, tuple[dict[str, str], str]] = {
+    "content-encoding": (UNARY, "accept-encoding"),
+    "connect-content-encoding": (STREAM, "connect-accept-encoding"),
+    "grpc-encoding": (GRPC, "grpc-accept-encoding"),
+}
+"""The header that names a compression: what else goes with it, and where the answer lists what there is."""
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+@pytest.mark.parametrize("compression", ["br", "rot13"])
+def test_a_compression_that_the_application_lacks_is_answered_by_those_it_has(
+    compression: str, name: str, url: str
+) -> None:
+    headers, listed = COMPRESSED[name]
+    method = "Count" if headers is STREAM else "Echo"
+    with httpx.Client(http1=headers is not GRPC, http2=headers is GRPC) as client:
+        answer = client.post(f"{url}/{method}", content=b"", headers={**headers, name: compression})
+        assert answer.headers[listed] == "gzip"
+        said = answer.headers.get("grpc-message") or answer.text
+        assert "use one of gzip, identity" in said
+        if headers is GRPC:
+            assert answer.headers["grpc-status"] == "12"
+            # Whoever looks there for what to use next finds it in every answer.
+            assert client.post(f"{url}/Echo", content=envelope(b""), headers=GRPC).headers[listed] == "gzip"
+
+
 @pytest.mark.parametrize("content", [b"AA=A", b"AAA", b"AA AA", b"!!!!"])
 def test_a_bad_text_in_grpc_web_has_a_status(content: bytes, url: str) -> None:
     answer = httpx.post(f"{url}/Echo", content=content, headers=WEB_TEXT)
     assert answer.status_code == 200
     assert answer.headers.get("grpc-status", "in the content") != "0"
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "wanted"),
+    [("Echo", STREAM, "application/json"), ("Count", UNARY, "application/connect+json")],
+)
+def test_connects_form_has_to_be_that_of_the_method(
+    method: str, headers: dict[str, str], wanted: str, url: str
+) -> None:
+    answer = httpx.post(f"{url}/{method}", content=envelope(b'"a"'), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unimplemented")
+    accepted = answer.headers["accept-post"].split(", ")
+    assert wanted in accepted
+    assert headers["content-type"] not in accepted
+    assert (
+        httpx.post(f"{url}/{method}", content=b"", headers=WEB).headers["content-type"] == WEB["content-type"]
+    )
 
 
 def test_a_get_with_side_effects_is_not_allowed(url: str) -> None:
@@ -178,7 +223,9 @@ def test_a_get_with_side_effects_is_not_allowed(url: str) -> None:
 
 
 def test_other_methods_and_types_are_refused_as_http_has_it(url: str) -> None:
-    assert httpx.put(f"{url}/Echo", content=b"").status_code == 405
+    for method in ("PUT", "DELETE", "GET"):
+        answer = httpx.request(method, f"{url}/Echo")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
     assert httpx.post(f"{url}/Echo", content=b"a", headers={"content-type": "text/xml"}).status_code == 415
     assert httpx.post(f"{url}/Echo", content=b"a").status_code == 415
 
@@ -202,6 +249,60 @@ class Looking(ConnectASGIApplication[None]):
         )
         endpoint = Endpoint.unary(method, look)
         super().__init__(service=None, endpoints=lambda _: {f"/{SERVICE}/Look": endpoint})
+
+
+def test_a_method_without_side_effects_is_allowed_by_get_too(serve: Serve) -> None:
+    url = f"http://127.0.0.1:{serve(Looking())}/{SERVICE}/Look"
+    answer = httpx.put(url)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    no_call = httpx.get(url)
+    assert (no_call.status_code, no_call.json()["code"]) == (400, "invalid_argument")
+
+
+class LookingSync(ConnectWSGIApplication):
+    """The same, on threads."""
+
+    path = f"/{SERVICE}"
+
+    def __init__(self) -> None:
+        [(path, endpoint)] = Looking()._endpoints(None).items()
+        super().__init__(endpoints={path: EndpointSync.unary(endpoint.method, lambda request, _ctx: request)})
+
+
+QUERIES = [b'encoding=json&message={"a":["<b>^`|"]}', 'encoding=json&message="é ü"'.encode()]
+"""Calls by GET with characters that have to be escaped in a URL, and are not; some servers let them pass."""
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_that_is_not_escaped_is_read_as_it_is(query: bytes) -> None:
+    message = query.partition(b"message=")[2]
+
+    async def called() -> list[dict[str, Any]]:
+        sent: list[dict[str, Any]] = []
+        received = iter([{"type": "http.request", "body": b""}])
+
+        async def receive() -> dict[str, Any]:
+            for event in received:
+                return event
+            # The client stays.
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def send(event: dict[str, Any]) -> None:
+            sent.append(event)
+
+        scope = {"type": "http", "method": "GET", "path": f"/{SERVICE}/Look", "headers": []}
+        await Looking()({**scope, "query_string": query}, receive, send)
+        return sent
+
+    start, body = asyncio.run(called())
+    assert (start["status"], json.loads(body["body"])) == (200, json.loads(message))
+
+    environ: dict[str, Any] = {"PATH_INFO": f"/{SERVICE}/Look", "QUERY_STRING": query.decode("latin-1")}
+    setup_testing_defaults(environ)
+    statuses: list[str] = []
+    answer = b"".join(LookingSync()(environ, lambda status, _headers: statuses.append(status)))
+    assert (statuses, json.loads(answer)) == (["200 OK"], json.loads(message))
 
 
 @pytest.mark.parametrize("name", GET_CASES)

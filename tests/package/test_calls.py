@@ -134,20 +134,20 @@ def test_a_code_or_message_that_is_none_fails_the_call_and_nothing_else(
     serve: Serve, channel: Channel
 ) -> None:
     mistakes: dict[str, Any] = {
-        "message": lambda: ConnectError(Code.INTERNAL, None),  # type: ignore[arg-type]
-        "answer": lambda: None,
+        "message": (lambda: ConnectError(Code.INTERNAL, None), grpc.StatusCode.UNKNOWN),  # type: ignore[arg-type]
+        "answer": (lambda: None, grpc.StatusCode.INTERNAL),
     }
 
     async def fail(request: StringValue, _ctx: Context) -> Any:
-        error = mistakes[request.value]()
+        error = mistakes[request.value][0]()
         if error is not None:
             raise error
         return "no message"
 
     calls = stub(channel(serve(AsyncEcho(unary(fail)))))
-    for mistake in mistakes:
+    for mistake, (_, code) in mistakes.items():
         error: Any = failure(lambda mistake=mistake: calls(text(mistake), timeout=10))  # type: ignore[misc]
-        assert error.code() is grpc.StatusCode.UNKNOWN
+        assert error.code() is code
 
 
 def test_callers_see_the_text_of_exceptions_where_that_is_asked_for(serve: Serve, channel: Channel) -> None:

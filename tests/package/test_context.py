@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import ssl
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from landbridge.protocol import ProtocolType
 from landbridge.request import Headers, Peer, RequestContext
 from landbridge.serving import TlsConfig
 
-from tests.package.certificates import Authority, dns, ip, uri
+from tests.package.certificates import Authority, dns, email, ip, uri
 from tests.package.conftest import Serve
 from tests.package.echo import SERVICE, AsyncEcho, SyncEcho, method, stub, text, unary
 
@@ -63,14 +64,31 @@ def test_the_peer_is_who_its_certificate_says(application: Any, serve: Serve, au
 
     port = serve(answering(application, look), tls=certified(authority))
     spiffe = "spiffe://example.org/talker"
-    client = authority.identity(dns("client.example"), ip("10.0.0.1"), uri(spiffe))
+    client = authority.identity(
+        dns("client.example"), ip("10.0.0.1"), uri(spiffe), email("a@example.org"), common_name="Claire Ent"
+    )
     credentials = grpc.ssl_channel_credentials(authority.certificate, client.key, client.certificate)
     with grpc.secure_channel(f"localhost:{port}", credentials) as channel:
         assert stub(channel)(text("a")).value == "a"
     [peer] = peers
     assert peer.address.rpartition(":")[0] == "127.0.0.1"
     assert (peer.dns_names, peer.ip_addresses, peer.uris) == (("client.example",), ("10.0.0.1",), (spiffe,))
+    assert (peer.email_addresses, peer.common_name) == (("a@example.org",), "Claire Ent")
     assert peer.certificates[0] == ssl.PEM_cert_to_DER_cert(client.certificate.decode())
+
+
+def test_a_certificate_may_have_nothing_but_a_common_name(serve: Serve, authority: Authority) -> None:
+    async def look(_request: StringValue, ctx: Context) -> StringValue:
+        return text(f"{ctx.peer.common_name} {ctx.peer.dns_names} {ctx.peer}")
+
+    port = serve(AsyncEcho(unary(look)), tls=certified(authority))
+    for common_name in ("ünique", "client.example"):
+        client = authority.identity(common_name=common_name)
+        credentials = grpc.ssl_channel_credentials(authority.certificate, client.key, client.certificate)
+        with grpc.secure_channel(f"localhost:{port}", credentials) as channel:
+            said = stub(channel)(text("a")).value
+        assert said.startswith(f"{common_name} () Peer(127.0.0.1:")
+        assert said.endswith(f"['{common_name}'])")
 
 
 def test_certificates_may_be_files(serve: Serve, authority: Authority, tmp_path: Path) -> None:
@@ -141,6 +159,43 @@ def test_metadata_goes_both_ways_with_every_value(application: Any, serve: Serve
 
 
 @BOTH
+def test_binary_metadata_is_sent_as_every_caller_reads_it(
+    application: Any, serve: Serve, channel: Channel
+) -> None:
+    def look(request: StringValue, ctx: Context) -> StringValue:
+        ctx.response_headers["x-padded-bin"] = "AAE="
+        ctx.response_trailers["x-joined-bin"] = "AA==, AQ"
+        return request
+
+    port = serve(answering(application, look))
+    _, call = stub(channel(port)).with_call(text("a"))
+    assert ("x-padded-bin", b"\0\1") in call.initial_metadata()
+    joined = [value for name, value in call.trailing_metadata() if name == "x-joined-bin"]
+    assert joined == [b"\0", b"\1"]
+    answer = httpx.post(f"http://127.0.0.1:{port}/{SERVICE}/Echo", json="a")
+    assert answer.headers["x-padded-bin"] == "AAE"
+
+
+@BOTH
+@pytest.mark.parametrize("where", ["response_headers", "response_trailers"])
+def test_binary_metadata_that_is_no_base64_is_the_handlers_mistake(
+    application: Any, where: str, serve: Serve, channel: Channel, caplog: pytest.LogCaptureFixture
+) -> None:
+    def look(request: StringValue, ctx: Context) -> StringValue:
+        getattr(ctx, where)["x-token-bin"] = "no base64 !"
+        return request
+
+    port = serve(answering(application, look))
+    with pytest.raises(grpc.RpcError) as caught:
+        stub(channel(port))(text("a"))
+    error: Any = caught.value
+    assert error.code() is grpc.StatusCode.UNKNOWN
+    assert "x-token-bin is not base64" in caplog.text
+    # The line that set it.
+    assert 'getattr(ctx, where)["x-token-bin"]' in caplog.text
+
+
+@BOTH
 def test_the_time_that_is_left_runs_down(application: Any, serve: Serve, channel: Channel) -> None:
     seen: list[float | None] = []
 
@@ -189,6 +244,7 @@ def test_callbacks_run_once_in_order_however_the_call_ends(
     def look(request: StringValue, ctx: Context) -> StringValue:
         ctx.on_done(lambda: told.append(("first", ctx.is_cancelled)))
         ctx.on_done(lambda: 1 / 0)
+        ctx.on_done(sys.exit)
         ctx.on_done(lambda: told.append("last"))
         ctx.on_done(over.set)
         if request.value == "fail":
@@ -205,7 +261,7 @@ def test_callbacks_run_once_in_order_however_the_call_ends(
             calls(text("fail"))
         assert over.wait(10)
     assert told == [("first", False), "last"] * 2
-    assert [record.getMessage() for record in caplog.records] == ["a callback of on_done failed"] * 2
+    assert [record.getMessage() for record in caplog.records] == ["a callback of on_done failed"] * 4
 
 
 def test_a_call_that_was_answered_does_not_count_as_cancelled(serve: Serve) -> None:

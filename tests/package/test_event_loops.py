@@ -172,6 +172,17 @@ def test_blocking_handlers_in_an_asynchronous_application_run_on_threads(
     assert [m.value for m in stub(calls, "Back", "stream_stream")(iter(letters))] == ["a", "b"]
 
 
+def test_a_blocking_handler_that_raises_stop_iteration_fails_its_call(serve: Serve, channel: Channel) -> None:
+    def empty(_request: StringValue, _ctx: Context) -> StringValue:
+        return next(iter(()))
+
+    calls = stub(channel(serve(AsyncEcho(unary(empty)))))
+    with pytest.raises(grpc.RpcError) as caught:
+        calls(text("a"), timeout=30)
+    error: Any = caught.value
+    assert error.code() is grpc.StatusCode.UNKNOWN
+
+
 def test_a_blocking_generator_is_closed_when_its_caller_goes_away(serve: Serve, channel: Channel) -> None:
     closed = threading.Event()
 

@@ -19,7 +19,7 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from landbridge.method import StreamType
 from landbridge.request import RequestContext
-from landbridge.serving import Limits, Server, TlsConfig
+from landbridge.serving import Limits, TlsConfig
 
 from tests.package.certificates import Authority, dns
 from tests.package.conftest import Serve
@@ -323,18 +323,3 @@ def test_a_connection_is_asked_to_go_after_max_requests(serve: Serve) -> None:
         url = f"http://127.0.0.1:{port}/{SERVICE}/Echo"
         heads = [client.post(url, json="a").headers.get("connection") for _ in range(6)]
     assert heads == [None, None, "close"] * 2
-
-
-@pytest.mark.parametrize(
-    ("limits", "said"),
-    [
-        ({"header_timeout": -1.0}, "header_timeout is -1: it must be a time in seconds, 0 or more"),
-        ({"idle_timeout": float("nan")}, "idle_timeout is NaN"),
-    ],
-)
-def test_a_limit_that_makes_no_sense_is_named(limits: dict[str, float], said: str) -> None:
-    server = Server(AsyncEcho(unary(echo)), port=0, limits=Limits(**limits))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=said):
-        asyncio.run(server.start())
-    with pytest.raises(ValueError, match="at least 1"):
-        Server(AsyncEcho(unary(echo)), threads=0)

@@ -1,11 +1,12 @@
 """The applications under other people's servers, and mounted in other people's frameworks."""
 
 import asyncio
+import json
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import grpc
 import httpx
 import pytest
 import websockets.sync.client
+from landbridge._asgi import mounted
 from websockets.exceptions import InvalidStatus
 
 from tests.package import elsewhere
@@ -64,6 +66,13 @@ def check_connect(client: httpx.Client, url: str) -> None:
     assert counted.content == enveloped(b'"x"') + enveloped(b'"y"') + b"\2" + enveloped(b"{}")[1:]
     unknown = client.post(f"{url}/{SERVICE}/Nothing", json="a")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "unimplemented")
+    unary_form = client.post(f"{url}/{SERVICE}/Count", json="a")
+    assert (unary_form.status_code, unary_form.json()["code"]) == (415, "unimplemented")
+    assert "application/connect+json" in unary_form.headers["accept-post"]
+    stream_form = client.post(f"{url}/{SERVICE}/Echo", content=enveloped(b'"a"'), headers=STREAM)
+    assert (stream_form.status_code, stream_form.json()["code"]) == (415, "unimplemented")
+    assert "application/json" in stream_form.headers["accept-post"]
+    assert client.put(f"{url}/{SERVICE}/Echo").headers["allow"] == "POST"
 
 
 def check_web(client: httpx.Client, url: str) -> None:
@@ -90,6 +99,41 @@ def test_a_wsgi_server_serves_an_application(server: str) -> None:
     with served(server, "wsgi") as port, httpx.Client(timeout=30) as client:
         check_connect(client, f"http://127.0.0.1:{port}")
         check_web(client, f"http://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("server", WSGI)
+def test_what_a_wsgi_handler_answers_after_the_deadline_is_no_answer(server: str) -> None:
+    timeout = {"connect-timeout-ms": "200"}
+    with served(server, "wsgi") as port, httpx.Client(timeout=30) as client:
+        url = f"http://127.0.0.1:{port}/{SERVICE}"
+        # It is up: no time is lost to that.
+        assert client.post(f"{url}/Echo", json="a").json() == "a"
+        answer = client.post(f"{url}/Late", json="a", headers=timeout)
+        assert (answer.status_code, answer.json()["code"]) == (504, "deadline_exceeded")
+        stream = client.post(f"{url}/LateCount", content=enveloped(b'"a"'), headers=timeout | STREAM)
+        first, _, end = stream.content.partition(b"\2")
+        assert first == enveloped(b'"a"')
+        assert json.loads(end[4:])["error"]["code"] == "deadline_exceeded"
+
+
+@pytest.mark.parametrize("server", WSGI)
+def test_a_handler_that_exits_fails_its_call_and_no_more(server: str) -> None:
+    with served(server, "wsgi") as port, httpx.Client(timeout=30) as client:
+        url = f"http://127.0.0.1:{port}/{SERVICE}/Echo"
+        before = client.post(url, json="who").json()
+        failed = client.post(url, json="exit")
+        assert (failed.status_code, failed.json()["code"]) == (500, "unknown")
+        assert "SystemExit" not in failed.text
+        assert client.post(url, json="who").json() == before
+
+
+def test_gunicorn_ends_a_worker_that_hangs_by_a_signal_and_replaces_it() -> None:
+    with served("gunicorn", "wsgi", "--timeout=1") as port:
+        url = f"http://127.0.0.1:{port}/{SERVICE}/Echo"
+        before = httpx.post(url, json="who", timeout=30).json()
+        with suppress(httpx.TransportError):
+            httpx.post(url, json="hang", timeout=30)
+        assert httpx.post(url, json="who", timeout=30).json() != before
 
 
 @pytest.mark.parametrize("server", ASGI)
@@ -235,6 +279,7 @@ def test_a_websocket_is_refused_clearly() -> None:
     [
         ("starlette", "", None, ""),
         ("starlette", "/rpc", None, ""),
+        ("starlette", "/api", None, ""),
         ("fastapi", "", "/rest", '"rest"'),
         ("django_asgi", "", "/page", "django"),
     ],
@@ -253,3 +298,31 @@ def test_an_application_is_mounted_in_a_framework_of_wsgi() -> None:
     with served("gunicorn", "django_wsgi") as port, httpx.Client(timeout=30) as client:
         check_connect(client, f"http://127.0.0.1:{port}")
         assert client.get(f"http://127.0.0.1:{port}/page").text == "django"
+
+
+def test_an_application_is_mounted_below_a_mount_of_wsgi() -> None:
+    with served("gunicorn", "below_wsgi") as port, httpx.Client(timeout=30) as client:
+        url = f"http://127.0.0.1:{port}/api"
+        check_connect(client, url)
+        unknown = client.post(f"{url}/{SERVICE}/An%C3%A4other%20%3Fone", json="a")
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "unimplemented")
+        assert f"/api/{SERVICE}/An%C3%A4other%20%3Fone" in unknown.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("root", "path", "is_found"),
+    [
+        ("", f"/{SERVICE}/Echo", True),
+        ("/api", f"/{SERVICE}/Echo", True),
+        ("/api", f"/api/{SERVICE}/Echo", True),
+        (f"/api/{SERVICE}", "/Echo", True),
+        (f"/api/{SERVICE}", f"/api/{SERVICE}/Echo", True),
+        # A mount explains what stands before; nothing else does.
+        ("", f"/api/{SERVICE}/Echo", False),
+        ("/api", f"/v1/api/{SERVICE}/Echo", False),
+        ("/ap", f"/api/{SERVICE}/Echo", False),
+        ("/api", "/Echo", False),
+    ],
+)
+def test_only_the_mount_may_stand_before_the_path(root: str, path: str, is_found: bool) -> None:
+    assert (mounted(elsewhere.asgi._operations, root, path) is not None) == is_found

@@ -123,13 +123,43 @@ def test_a_bare_application_needs_no_lifespan(serve: Serve) -> None:
     assert httpx.post(f"http://127.0.0.1:{port}/{SERVICE}/Echo", json="a").json() == "a"
 
 
-def test_grpc_for_an_unknown_method_is_answered_in_grpc(serve: Serve, channel: Channel) -> None:
+@pytest.mark.parametrize("path", [f"/{SERVICE}/Nothing", "/another.Service/Nothing"])
+def test_grpc_for_an_unknown_method_is_answered_in_grpc(path: str, serve: Serve, channel: Channel) -> None:
     port = serve(AsyncEcho(unary(echo)), fallback=bare)
+    call: Any = channel(port).unary_unary(path)
     with pytest.raises(grpc.RpcError) as caught:
-        stub(channel(port), "Nothing")(text("a"))
+        call(b"")
     error: Any = caught.value
     assert error.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert f"there is no method /{SERVICE}/Nothing" in error.details()
+    assert f"there is no method {path}" in error.details()
+    web = {"content-type": "application/grpc-web+proto"}
+    answer = httpx.post(f"http://127.0.0.1:{port}{path}", content=b"", headers=web)
+    assert answer.headers["content-type"] == web["content-type"]
+    assert answer.content.partition(b"grpc-status")[2].lstrip(b": ").startswith(b"12")
+
+
+def test_an_unknown_method_of_a_service_is_answered_in_connect(serve: Serve) -> None:
+    port = serve(AsyncEcho(unary(echo)), fallback=bare)
+    url = f"http://127.0.0.1:{port}/{SERVICE}/Nothing"
+    unary_call = httpx.post(url, json="a")
+    assert (unary_call.status_code, unary_call.json()["code"]) == (404, "unimplemented")
+    by_get = httpx.get(f"{url}?encoding=json&message=%22a%22")
+    assert (by_get.status_code, by_get.json()["code"]) == (404, "unimplemented")
+    stream = httpx.post(url, content=b"", headers={"content-type": "application/connect+json"})
+    assert stream.status_code == 200
+    assert b'"unimplemented"' in stream.content
+    no_call = httpx.put(url, content=b"a")
+    assert (no_call.status_code, "no such method" in no_call.text) == (404, True)
+
+
+@pytest.mark.parametrize("path", ["/another.Service/Echo", "/", "/Echo", f"/{SERVICE}", f"/{SERVICE}/a/b"])
+def test_what_is_beside_the_services_is_the_applications(path: str, serve: Serve) -> None:
+    port = serve(AsyncEcho(unary(echo)), fallback=bare)
+    for content_type in ("application/json", "application/connect+json"):
+        answer = httpx.post(
+            f"http://127.0.0.1:{port}{path}", content=b'"a"', headers={"content-type": content_type}
+        )
+        assert (answer.status_code, answer.text) == (201, f'POST {path}  "a"!')
 
 
 def test_websockets_are_refused_clearly(serve: Serve) -> None:

@@ -246,6 +246,35 @@ with ServerSync(application, port=0) as server:
     assert run_python(PREAMBLE + program) == "seen\n"
 
 
+def test_an_interrupt_stops_a_server_in_the_middle_of_a_handler(run_python: RunPython) -> None:
+    # The first only asks asyncio's main task to leave, which a handler that blocks does not let it do.
+    program = """
+async def interrupted(request, ctx):
+    if request.value == "a":
+        raise KeyboardInterrupt
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGINT)
+    return request
+
+async def main():
+    async with Server(AsyncEcho(unary(interrupted)), port=0) as server:
+        def call(word):
+            return httpx.post(f"http://127.0.0.1:{server.port}/{SERVICE}/Echo", json=word).status_code
+        # That of a handler is its call's.
+        print(await asyncio.to_thread(call, "a"), await asyncio.to_thread(call, "a"))
+        threading.Thread(target=call, args="b", daemon=True).start()
+        await server.wait()
+
+import logging
+logging.disable()
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print("stopped")
+"""
+    assert run_python(PREAMBLE + program) == "500 500\nstopped\n"
+
+
 def test_generators_that_are_not_read_to_their_end_are_closed(run_python: RunPython) -> None:
     program = """
 closed = threading.Semaphore(0)
@@ -304,3 +333,34 @@ answer = application(environ, lambda status, headers: print(status))
 print(b"".join(answer).decode(), "asyncio" in sys.modules)
 """
     assert run_python(program) == '200 OK\n"a" False\n'
+
+
+@pytest.mark.parametrize("raised", ["SystemExit", "KeyboardInterrupt"])
+def test_what_a_signal_raises_in_a_handler_on_the_main_thread_stops_the_server(
+    raised: str, run_python: RunPython
+) -> None:
+    # As servers of WSGI do it that run handlers there.
+    program = f"""
+import io
+
+def leave(*_):
+    raise SystemExit
+
+if "{raised}" == "SystemExit":
+    signal.signal(signal.SIGINT, leave)
+
+def interrupted(request, ctx):
+    os.kill(os.getpid(), signal.SIGINT)
+    return request
+
+application = SyncEcho(unary(interrupted))
+environ = {{
+    "REQUEST_METHOD": "POST", "PATH_INFO": f"/{{SERVICE}}/Echo", "CONTENT_TYPE": "application/json",
+    "CONTENT_LENGTH": "3", "wsgi.input": io.BytesIO(b'"a"'), "SERVER_PROTOCOL": "HTTP/1.1",
+}}
+try:
+    b"".join(application(environ, lambda status, headers: None))
+except {raised}:
+    print("stopped")
+"""
+    assert run_python(PREAMBLE + program) == "stopped\n"

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -270,6 +271,35 @@ def test_a_blocking_handler_that_waits_for_a_slow_reader_ends_when_that_one_leav
             assert unread.status_code == 200
         assert closed.wait(10)
         closed.clear()
+
+
+@pytest.mark.parametrize("application", [AsyncEcho, SyncEcho])
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_blocking_generator_is_closed_where_it_yields_to_a_caller_who_is_gone(
+    application: Any, waits: bool, serve: Serve
+) -> None:
+    seen: list[type[BaseException]] = []
+    began, over = threading.Event(), threading.Event()
+
+    def flood(_requests: Iterator[StringValue], ctx: Context) -> Iterator[StringValue]:
+        try:
+            yield text("first")
+            began.set()
+            while not waits and not ctx.is_cancelled:
+                time.sleep(0.01)
+            while True:
+                yield text("x" * MESSAGE)
+        except BaseException as raised:
+            seen.append(type(raised))
+            raise
+        finally:
+            over.set()
+
+    port = serve(application({"Back": (StreamType.BIDI_STREAM, flood)}))
+    with begun_stream(port):
+        assert began.wait(10)
+    assert over.wait(10)
+    assert seen == [GeneratorExit]
 
 
 @pytest.mark.parametrize("how", ["reset", "connection"])

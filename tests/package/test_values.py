@@ -71,3 +71,25 @@ def test_headers_have_no_case_and_keep_every_value() -> None:
     assert headers.getall("x-tag") == ()
     headers.clear()
     assert not headers
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("x-token-bin", "no base64", "x-token-bin is not base64"),
+        ("X-Token-Bin", "AA=A", "x-token-bin is not base64"),
+        ("x-tag", "two\nlines", "x-tag has a value that HTTP cannot carry"),
+        ("x tag", "1", "is not a header name that HTTP can carry"),
+    ],
+)
+def test_a_header_that_cannot_be_sent_raises_where_it_is_set(name: str, value: str, said: str) -> None:
+    headers = Headers({"x-tag": "1"})
+    with pytest.raises(ValueError, match=said):
+        headers[name] = value
+    with pytest.raises(ValueError, match=said):
+        headers.add(name, value)
+    assert list(headers.allitems()) == [("x-tag", "1")]
+
+
+def test_headers_that_came_may_hold_what_could_not_be_sent() -> None:
+    assert Headers([("x-token-bin", "no base64")])["x-token-bin"] == "no base64"

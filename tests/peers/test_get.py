@@ -89,7 +89,7 @@ def test_a_method_with_side_effects_is_not_called_by_get(
 ) -> None:
     answer = get(_query(""), method="Say")
     assert answer.status_code == 405
-    assert "POST" in answer.headers["allow"]
+    assert answer.headers["allow"] == "POST"
     assert backend.calls == []
 
 
@@ -120,6 +120,7 @@ def test_other_verbs_are_refused_and_do_not_reach_the_server(
     backend.calls.clear()
     with http_client(start_bridge(backend.port)) as client:
         answer = client.request(verb, path("Look"))
-    assert answer.status_code == 405
-    assert "POST" in answer.headers["allow"]
+        with_side_effects = client.request(verb, path("Say"))
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert (with_side_effects.status_code, with_side_effects.headers["allow"]) == (405, "POST")
     assert backend.calls == []

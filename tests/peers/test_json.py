@@ -8,7 +8,7 @@ from talk.v1 import talk_pb2
 
 from tests.peers.backends import raw_backend
 from tests.peers.conftest import http_client
-from tests.peers.connect import error_of, post_json, post_stream
+from tests.peers.connect import envelope, error_of, path, post_json, post_stream
 from tests.running.bridge import Bridge
 
 
@@ -74,3 +74,28 @@ def test_json_that_is_not_the_message_is_an_invalid_argument(client: httpx.Clien
     )
     assert answer.status_code == 400
     assert error_of(answer)["code"] == "invalid_argument"
+
+
+@pytest.mark.parametrize(
+    ("method", "content_type", "wanted"),
+    [
+        ("Say", "application/connect+json", "application/json"),
+        ("Count", "application/json", "application/connect+json"),
+        ("Sum", "application/json", "application/connect+json"),
+    ],
+)
+@pytest.mark.parametrize("schema", [True, False], ids=["known", "asked for"])
+def test_a_method_is_not_called_in_connects_form_for_the_other_shape(
+    talk_server: int,
+    start_bridge: Callable[..., Bridge],
+    schema: bool,
+    method: str,
+    content_type: str,
+    wanted: str,
+) -> None:
+    with http_client(start_bridge(talk_server, schema=schema)) as client:
+        answer = client.post(path(method), content=envelope(b"{}"), headers={"content-type": content_type})
+    assert (answer.status_code, error_of(answer)["code"]) == (415, "unimplemented")
+    accepted = answer.headers["accept-post"].split(", ")
+    assert wanted in accepted
+    assert content_type not in accepted

@@ -153,6 +153,8 @@ impl Call {
             CertificateName::Dns(name) => ("dns", name),
             CertificateName::Ip(address) => ("ip", address.to_string()),
             CertificateName::Uri(uri) => ("uri", uri),
+            CertificateName::Email(address) => ("email", address),
+            CertificateName::CommonName(name) => ("common_name", name),
         });
         Some((chain, names.collect()))
     }

@@ -15,6 +15,7 @@ use pyo3::types::PyBytes;
 use crate::call::{Lines, lines};
 use crate::content::{self, Given, custom_name};
 use crate::errors::{self, GivenError};
+use crate::handoff::Over;
 use crate::offered::Offered;
 use crate::serving::{Stream, too_late};
 use crate::{metadata, pending};
@@ -64,7 +65,10 @@ impl Exchange {
         let request = request(http_method, target, http_version, headers)?;
         let path = request.uri().path().to_owned();
         let service = service.service();
-        let inbound::Accepted { call, reader, writer } = match inbound::accept(request, &service.offer) {
+        let stream = stream.map(Stream::from_number);
+        let info = stream.map(|stream| stream.info(idempotent));
+        let accepted = inbound::accept(request, &service.offer, info);
+        let inbound::Accepted { call, reader, writer } = match accepted {
             Ok(accepted) => accepted,
             Err(refusal) if trailers && refusal.protocol == Some(Protocol::Grpc) => {
                 return Ok(Self::with_answer(inbound::end_in_trailers(refusal.output)));
@@ -77,16 +81,13 @@ impl Exchange {
         let mut reader = PlainReader::new(reader, &call, &service.offer);
         let mut writer = PlainWriter::new(writer, &call, &service.offer, service.packing);
         let response_encoding = writer.compression();
-        let stream = stream.map(Stream::from_number);
         if stream.is_some_and(Stream::takes_one) {
             reader.expect_one();
         }
         let problem = if stream.is_none() {
             writer.method_is_unknown();
-            Some(unimplemented(format!("there is no method {path} on this server")))
-        } else if call.get && !idempotent {
-            writer.get_is_not_allowed();
-            Some(unimplemented("the method has side effects and cannot be called by GET: use POST"))
+            let message = format!("there is no method {path} on this server");
+            Some(RpcError::new(Code::Unimplemented, message))
         } else if call.timeout.is_some_and(|timeout| timeout.is_zero()) {
             Some(too_late())
         } else {
@@ -188,8 +189,11 @@ impl Exchange {
     }
 
     /// Writes the head, where the protocol allows it before the first message.
+    ///
+    /// Raises `ConnectError` once the deadline has passed.
     #[pyo3(signature = (headers, /))]
-    fn send_headers(&self, headers: Option<Lines>) -> PyResult<()> {
+    fn send_headers(&self, py: Python<'_>, headers: Option<Lines>) -> PyResult<()> {
+        self.check_deadline(py)?;
         let headers = headers.map(metadata::from_python).transpose()?;
         let mut halves = self.halves();
         let Halves { writer: Some(writer), out, .. } = &mut *halves else { return Ok(()) };
@@ -201,14 +205,18 @@ impl Exchange {
     }
 
     /// Writes a message, with the head where it is the first. There is never room for more before that is taken.
+    ///
+    /// Raises `ConnectError` once the deadline has passed.
     #[pyo3(signature = (message, headers=None, /))]
     fn send(&self, py: Python<'_>, message: Given<'_>, headers: Option<Lines>) -> PyResult<bool> {
+        self.check_deadline(py)?;
         let headers = headers.map(metadata::from_python).transpose()?;
         self.write(message.into(), headers).map_err(|error| errors::raised(py, &error))?;
         Ok(false)
     }
 
-    /// Ends the call with success, and with a last message where one is given.
+    /// Ends the call with success, and with a last message where one is given. What comes after the deadline is none: the
+    /// call has failed by then, however its handler ends.
     #[pyo3(signature = (message=None, headers=None, trailers=None, /))]
     fn finish(
         &self,
@@ -220,11 +228,11 @@ impl Exchange {
         let headers = headers.map(metadata::from_python).transpose()?;
         let trailers = lines(trailers)?;
         match message {
-            Some(message) => {
+            Some(message) if !self.is_late() => {
                 self.write(message.into(), headers).map_err(|error| errors::raised(py, &error))?;
                 self.write_end(None, End { result: Ok(()), trailers });
             }
-            None => self.write_end(headers, End { result: Ok(()), trailers }),
+            _ => self.write_end(headers, End { result: Ok(()), trailers }),
         }
         Ok(())
     }
@@ -265,6 +273,14 @@ impl Exchange {
         self.halves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    fn check_deadline(&self, py: Python<'_>) -> PyResult<()> {
+        if self.is_late() { Err(errors::over(py, Over::DeadlineExceeded)) } else { Ok(()) }
+    }
+
     fn write(&self, message: Content, headers: Option<HeaderMap>) -> Result<(), RpcError> {
         let mut halves = self.halves();
         let Halves { writer: Some(writer), out, .. } = &mut *halves else { return Ok(()) };
@@ -278,6 +294,7 @@ impl Exchange {
     }
 
     fn write_end(&self, headers: Option<HeaderMap>, end: End) {
+        let (headers, end) = if self.is_late() { (None, End::failed(too_late())) } else { (headers, end) };
         let mut halves = self.halves();
         let Halves { writer: Some(writer), out, .. } = &mut *halves else { return };
         if let Some(headers) = headers {
@@ -289,10 +306,6 @@ impl Exchange {
         }
         writer.end(end, out);
     }
-}
-
-fn unimplemented(message: impl Into<String>) -> RpcError {
-    RpcError::new(Code::Unimplemented, message)
 }
 
 fn request(

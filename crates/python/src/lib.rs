@@ -94,6 +94,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(calling::after_fork_in_child, module)?)?;
     module.add_class::<content::Compressed>()?;
     module.add_function(wrap_pyfunction!(content::check_level, module)?)?;
+    module.add_function(wrap_pyfunction!(metadata::check_header, module)?)?;
     module.add_function(wrap_pyfunction!(content::compress, module)?)?;
     module.add_function(wrap_pyfunction!(content::decompress, module)?)?;
     module.add_function(wrap_pyfunction!(plugin, module)?)?;

@@ -1,6 +1,7 @@
 //! Headers and trailers, to Python and back.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use landbridge_wire::metadata::normalize_binary;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -17,10 +18,10 @@ pub(crate) fn text(value: &HeaderValue) -> String {
     }
 }
 
-/// The same back.
+/// The same back, with the values of binary headers as callers and servers read them.
 ///
 /// # Errors
-/// `ValueError` for a name or value that HTTP cannot carry.
+/// `ValueError` for a name or value that HTTP cannot carry, and for a binary header that is not base64.
 pub(crate) fn from_python(lines: Vec<(String, String)>) -> PyResult<HeaderMap> {
     let mut headers = HeaderMap::with_capacity(lines.len());
     for (name, value) in lines {
@@ -29,7 +30,18 @@ pub(crate) fn from_python(lines: Vec<(String, String)>) -> PyResult<HeaderMap> {
         })?;
         headers.append(known, value_of(&name, &value)?);
     }
+    normalize_binary(&mut headers).map_err(|error| {
+        let advice = "names that end in -bin hold bytes, as base64.b64encode(...).decode() writes them";
+        PyValueError::new_err(format!("{}: {advice}", error.message))
+    })?;
     Ok(headers)
+}
+
+/// Raises for a line that `from_python` would not take.
+#[pyfunction]
+#[pyo3(signature = (name, value, /))]
+pub(crate) fn check_header(name: String, value: String) -> PyResult<()> {
+    from_python(vec![(name, value)]).map(drop)
 }
 
 fn value_of(name: &str, text: &str) -> PyResult<HeaderValue> {

@@ -41,6 +41,22 @@ pub enum Shape {
     Stream,
 }
 
+/// What is known of the method that a call asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MethodInfo {
+    /// How many messages it lets flow: one each way, or a stream in at least one direction.
+    pub shape: Shape,
+    /// Whether it is declared to be without side effects.
+    pub no_side_effects: bool,
+}
+
+impl MethodInfo {
+    /// Whether it may be called by GET.
+    pub fn takes_get(self) -> bool {
+        self.shape == Shape::Unary && self.no_side_effects
+    }
+}
+
 /// Limits that a reader holds its peer to.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -101,7 +117,8 @@ pub struct ResponseHead {
     pub metadata: HeaderMap,
     /// The compression of those response messages that say they are compressed.
     pub encoding: Compression,
-    /// The compressions that the server takes in requests, if it said so.
+    /// The compressions that the server takes in requests, if it said so. Only for those who read it: who writes says
+    /// what its own reader takes.
     pub accepts: Option<Accepted>,
 }
 

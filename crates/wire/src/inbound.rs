@@ -1,12 +1,12 @@
 //! The inbound half: a request is read into a [`Call`] and its messages; the answer is written in the same protocol.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 
-use crate::call::{Call, End, Limits, Offer, ResponseHead, Shape};
-use crate::compression::{Accepted as AcceptedCompressions, Compression};
+use crate::call::{Call, End, Limits, MethodInfo, Offer, ResponseHead, Shape};
+use crate::compression::{Accepted as AcceptedCompressions, Compression, listed};
 use crate::connect::{self, GetError};
 use crate::envelope::{Envelope, EnvelopeReader, compressed_by_nothing, too_large};
 use crate::grpc_web::{TextDecoder, encode_text, write_trailers};
@@ -52,33 +52,47 @@ fn content_type(headers: &HeaderMap) -> Option<ContentType> {
     only(headers, &CONTENT_TYPE).ok().flatten().and_then(ContentType::parse)
 }
 
-/// Whether a request is one in gRPC proper, which nobody can answer who has no trailers to send.
-pub fn is_grpc<B>(request: &Request<B>) -> bool {
-    let content_type = content_type(request.headers());
-    request.method() == Method::POST
-        && content_type.is_some_and(|content_type| content_type.form == Form::Grpc)
+/// Whether a request looks like a call in gRPC or gRPC-Web, whose content-types nothing else uses: those of Connect's
+/// unary calls are also everybody else's.
+pub fn is_grpc_or_web<B>(request: &Request<B>) -> bool {
+    let form = content_type(request.headers()).map(|content_type| content_type.form);
+    request.method() == Method::POST && matches!(form, Some(Form::Grpc | Form::GrpcWeb | Form::GrpcWebText))
 }
 
-/// Reads the head of a request.
+/// Reads the head of a request, for the method that its path names where that is known; see
+/// [`ResponseWriter::method_is`] for one that becomes known later.
 ///
 /// # Errors
-/// The answer to send instead: 405 for a method that no protocol uses, 415 for a content-type or codec that is not
-/// ours, 505 for gRPC over HTTP/1, and an error in the caller's protocol for malformed timeouts, encodings, binary
-/// metadata and queries.
-pub fn accept(request: Request<()>, offer: &Offer) -> Result<Accepted, Box<Refusal>> {
+/// The answer to send instead: 405 for an HTTP method that the method is not called by, 415 for a content-type or codec
+/// that is not ours or is not one for the method, 505 for gRPC over HTTP/1, and an error in the caller's protocol for
+/// malformed timeouts, encodings, binary metadata and queries.
+pub fn accept(
+    request: Request<()>,
+    offer: &Offer,
+    method: Option<MethodInfo>,
+) -> Result<Accepted, Box<Refusal>> {
     let (head, ()) = request.into_parts();
     match head.method {
-        Method::POST => read_post(head, offer),
-        Method::GET => read_get(head, offer),
+        Method::POST => read_post(head, offer, method),
+        Method::GET => read_get(head, offer, method),
         _ => Err(refuse_http(
             StatusCode::METHOD_NOT_ALLOWED,
-            (ALLOW, HeaderValue::from_static("GET, POST")),
+            (ALLOW, allowed(method)),
             format!("{} is not a method that calls are made with", head.method),
         )),
     }
 }
 
-fn read_post(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, Box<Refusal>> {
+/// What a method can be called by; one that nothing is known of may be any.
+fn allowed(method: Option<MethodInfo>) -> HeaderValue {
+    HeaderValue::from_static(if method.is_none_or(MethodInfo::takes_get) { "GET, POST" } else { "POST" })
+}
+
+fn read_post(
+    mut head: http::request::Parts,
+    offer: &Offer,
+    method: Option<MethodInfo>,
+) -> Result<Accepted, Box<Refusal>> {
     let limits = offer.limits();
     let served = match content_type(&head.headers) {
         Some(ContentType { form, codec: Some(codec) }) if offer.codecs().contains(&codec) => {
@@ -89,21 +103,24 @@ fn read_post(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, 
     let Some((form, codec)) = served else {
         let value: Vec<_> = head.headers.get_all(CONTENT_TYPE).iter().collect();
         let message = format!("the content-type {value:?} belongs to no protocol and codec served here");
-        return Err(refuse_type(offer, message));
+        return Err(refuse_type(offer, method, message));
     };
     if form == Form::Grpc && head.version < Version::HTTP_2 {
-        return Err(refuse_version(codec));
+        return Err(refuse_version(codec, offer));
+    }
+    let mut writer = ResponseWriter::new(form, codec, offer);
+    if let Some(Err(error)) = method.map(|method| writer.method_is(method, offer)) {
+        return Err(refuse(writer, error));
     }
     let mut call = new_call(&head, form, codec);
-    let writer = ResponseWriter::new(form, codec);
+    let ours = &offer.compressions();
     let read = match form {
-        Form::ConnectUnary => connect::read_unary_head(&head.headers, &mut call),
-        Form::ConnectStream => connect::read_stream_head(&head.headers, &mut call),
-        Form::Grpc | Form::GrpcWeb | Form::GrpcWebText => grpc::read_head(&head.headers, &mut call),
+        Form::ConnectUnary => connect::read_unary_head(&head.headers, &mut call, ours),
+        Form::ConnectStream => connect::read_stream_head(&head.headers, &mut call, ours),
+        Form::Grpc | Form::GrpcWeb | Form::GrpcWebText => grpc::read_head(&head.headers, &mut call, ours),
     };
-    let read = read.and_then(|()| check_encoding(&call, offer)).and_then(|()| normalize(&mut head.headers));
-    if let Err(error) = read {
-        return Err(refuse_call(writer, error, offer));
+    if let Err(error) = read.and_then(|()| normalize(&mut head.headers)) {
+        return Err(refuse(writer, error));
     }
     keep_metadata(&mut head.headers);
     call.metadata = head.headers;
@@ -118,10 +135,14 @@ fn read_post(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, 
     Ok(Accepted { call, reader, writer })
 }
 
-fn read_get(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, Box<Refusal>> {
+fn read_get(
+    mut head: http::request::Parts,
+    offer: &Offer,
+    method: Option<MethodInfo>,
+) -> Result<Accepted, Box<Refusal>> {
     let limits = offer.limits();
     let query = head.uri.query().unwrap_or_default();
-    if !connect::is_get_call(query) {
+    if !connect::is_get_call(query) && !method.is_some_and(MethodInfo::takes_get) {
         return Err(refuse_http(
             StatusCode::METHOD_NOT_ALLOWED,
             (ALLOW, HeaderValue::from_static("POST")),
@@ -129,22 +150,27 @@ fn read_get(mut head: http::request::Parts, offer: &Offer) -> Result<Accepted, B
         ));
     }
     let form = Form::ConnectUnary;
-    let get = match connect::read_get(query, limits.max_message_bytes) {
+    let mut writer = ResponseWriter::new(form, Codec::Json, offer);
+    writer.get = true;
+    if let Some(Err(error)) = method.map(|method| writer.method_is(method, offer)) {
+        return Err(refuse(writer, error));
+    }
+    let ours = &offer.compressions();
+    let get = match connect::read_get(query, ours, limits.max_message_bytes) {
         Ok(get) if offer.codecs().contains(&get.codec) => get,
         Ok(_) | Err(GetError::UnknownCodec) => {
             let message = "the query parameter encoding names a codec that is not served here";
-            return Err(refuse_type(offer, message.into()));
+            return Err(refuse_type(offer, method, message.into()));
         }
-        Err(GetError::Rpc(error)) => return Err(refuse(ResponseWriter::new(form, Codec::Json), error)),
+        Err(GetError::Rpc(error)) => return Err(refuse(writer, error)),
     };
-    let writer = ResponseWriter::new(form, get.codec);
+    writer.codec = get.codec;
     let mut call = new_call(&head, form, get.codec);
     call.get = true;
-    let read = connect::read_unary_head(&head.headers, &mut call);
+    let read = connect::read_unary_head(&head.headers, &mut call, ours);
     call.encoding = get.encoding;
-    let read = read.and_then(|()| check_encoding(&call, offer)).and_then(|()| normalize(&mut head.headers));
-    if let Err(error) = read {
-        return Err(refuse_call(writer, error, offer));
+    if let Err(error) = read.and_then(|()| normalize(&mut head.headers)) {
+        return Err(refuse(writer, error));
     }
     if !head.headers.contains_key(http::header::ACCEPT_ENCODING) {
         call.accepts.add(get.encoding);
@@ -181,44 +207,46 @@ fn method_path(uri: &http::Uri) -> PathAndQuery {
     }
 }
 
-/// The compression that a request's header names; identity where it names none.
+/// The compression that a request's header names, which has to be one of `ours`; identity where it names none.
 ///
 /// # Errors
 /// `unimplemented`, as all three protocols ask for, with the list of what could be used.
-pub(crate) fn request_encoding(value: Option<&HeaderValue>) -> Result<Compression, RpcError> {
-    known_request_encoding(value.map(|value| value.to_str().unwrap_or("?")))
+pub(crate) fn request_encoding(
+    value: Option<&HeaderValue>,
+    ours: &AcceptedCompressions,
+) -> Result<Compression, RpcError> {
+    known_request_encoding(value.map(|value| value.to_str().unwrap_or("?")), ours)
 }
 
 /// The same for a name out of a query.
-pub(crate) fn known_request_encoding(name: Option<&str>) -> Result<Compression, RpcError> {
+pub(crate) fn known_request_encoding(
+    name: Option<&str>,
+    ours: &AcceptedCompressions,
+) -> Result<Compression, RpcError> {
     let Some(name) = name else { return Ok(Compression::Identity) };
-    Compression::from_name(name.trim()).ok_or_else(|| unknown_encoding(name, AcceptedCompressions::ALL))
+    Compression::from_name(name.trim()).filter(|named| ours.contains(*named)).ok_or_else(|| {
+        let ours: String = ours.iter().map(|ours| format!("{}, ", ours.name())).collect();
+        let message = format!("the compression {name:?} is not supported: use one of {ours}identity");
+        RpcError::new(Code::Unimplemented, message)
+    })
 }
 
-/// That the request's messages are in a compression on offer.
-fn check_encoding(call: &Call, offer: &Offer) -> Result<(), RpcError> {
-    if offer.compressions().contains(call.encoding) {
-        return Ok(());
-    }
-    Err(unknown_encoding(call.encoding.name(), offer.compressions()))
-}
-
-fn unknown_encoding(name: &str, known: AcceptedCompressions) -> RpcError {
-    let known: String = known.iter().map(|known| format!("{}, ", known.name())).collect();
-    let message = format!("the compression {name:?} is not supported: use one of {known}identity");
-    RpcError::new(Code::Unimplemented, message)
-}
-
-/// Refuses a call by its head; one in a compression that is not on offer is told which ones are.
-fn refuse_call(mut writer: ResponseWriter, error: RpcError, offer: &Offer) -> Box<Refusal> {
-    writer.head(ResponseHead { accepts: Some(offer.compressions()), ..ResponseHead::default() });
-    refuse(writer, error)
-}
-
+/// Refuses a call by its head.
 fn refuse(mut writer: ResponseWriter, error: RpcError) -> Box<Refusal> {
+    // Here it is the compression; gRPC lists in every head what could be used.
+    let is_compression =
+        error.code == Code::Unimplemented && matches!(writer.unimplemented, Unimplemented::Otherwise);
+    let accept_encoding = match writer.form {
+        Form::ConnectUnary if is_compression => Some(ACCEPT_ENCODING),
+        Form::ConnectStream if is_compression => Some(connect::STREAM_ACCEPT_ENCODING),
+        _ => None,
+    };
     let mut output = Output::new();
     let protocol = Some(writer.protocol());
     writer.end(End::failed(error.clone()), &mut output);
+    if let (Some(name), Some(head)) = (accept_encoding, &mut output.head) {
+        head.headers_mut().insert(name, listed(&writer.ours));
+    }
     Box::new(Refusal { output, error, protocol })
 }
 
@@ -237,18 +265,21 @@ fn refuse_http(
     Box::new(Refusal { output, error, protocol: None })
 }
 
-fn refuse_type(offer: &Offer, message: String) -> Box<Refusal> {
-    const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
-    refuse_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, (ACCEPT_POST, accept_post(offer.codecs())), message)
+fn refuse_type(offer: &Offer, method: Option<MethodInfo>, message: String) -> Box<Refusal> {
+    let types = accept_post(offer.codecs(), method.map(|method| method.shape));
+    refuse_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, (ACCEPT_POST, types), message)
 }
 
-fn refuse_version(codec: Codec) -> Box<Refusal> {
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+
+fn refuse_version(codec: Codec, offer: &Offer) -> Box<Refusal> {
     let error = RpcError::new(
         Code::Internal,
         "gRPC needs HTTP/2, because it ends calls with trailers; over HTTP/1.1 use Connect or gRPC-Web",
     );
     let end = End::failed(error.clone());
-    let mut response = grpc::trailers_only(Form::Grpc, codec, ResponseHead::default(), end);
+    let ours = &offer.compressions();
+    let mut response = grpc::trailers_only(Form::Grpc, codec, ours, ResponseHead::default(), end);
     *response.status_mut() = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
     response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     let output = Output { head: Some(response), body: Chunks::new(), finish: Some(Finish::Body) };
@@ -444,13 +475,29 @@ fn read_message(form: Form, encoding: Compression, envelope: Envelope) -> Result
 pub struct ResponseWriter {
     form: Form,
     codec: Codec,
+    /// Whether the call came by GET.
+    get: bool,
+    /// The compressions that requests may be under, of which gRPC's heads tell.
+    ours: AcceptedCompressions,
     state: WriterState,
     /// Until it is sent.
     head: ResponseHead,
     /// A unary message waits for the end, which decides its fate.
     unary: Option<Message>,
-    /// The HTTP status of an `unimplemented` error, where more is known than the code says.
-    unimplemented: StatusCode,
+    unimplemented: Unimplemented,
+}
+
+/// What an `unimplemented` error is about, which callers in Connect are told by HTTP.
+#[derive(Debug)]
+enum Unimplemented {
+    /// There is no such method.
+    Method,
+    /// The method cannot be called by GET.
+    Get,
+    /// The method cannot be called in this form, but in one of these content-types.
+    Form(HeaderValue),
+    /// Something else.
+    Otherwise,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -461,15 +508,16 @@ enum WriterState {
 }
 
 impl ResponseWriter {
-    fn new(form: Form, codec: Codec) -> Self {
-        let head = ResponseHead::default();
+    fn new(form: Form, codec: Codec, offer: &Offer) -> Self {
         Self {
             form,
             codec,
+            get: false,
+            ours: offer.compressions(),
             state: WriterState::Waiting,
-            head,
+            head: ResponseHead::default(),
             unary: None,
-            unimplemented: Code::Unimplemented.http_status(),
+            unimplemented: Unimplemented::Otherwise,
         }
     }
 
@@ -482,7 +530,8 @@ impl ResponseWriter {
         }
     }
 
-    /// Takes the head of the response. It is sent with what comes next.
+    /// Takes the head of the response. It is sent with what comes next. What it says of compressions in requests is passed
+    /// over: here the offer decides.
     pub fn head(&mut self, head: ResponseHead) {
         self.head = head;
     }
@@ -523,21 +572,47 @@ impl ResponseWriter {
 
     /// Says that the method is not known here: an `unimplemented` error is then a 404 to unary Connect callers.
     pub fn method_is_unknown(&mut self) {
-        self.unimplemented = StatusCode::NOT_FOUND;
+        self.unimplemented = Unimplemented::Method;
     }
 
-    /// Says that the method has side effects and cannot be called by GET: an `unimplemented` error is then a 405.
-    pub fn get_is_not_allowed(&mut self) {
-        self.unimplemented = StatusCode::METHOD_NOT_ALLOWED;
+    /// Says what the method is. The call was accepted by this offer, and nothing is answered yet.
+    ///
+    /// # Errors
+    /// `unimplemented` for a method that cannot be called as this caller has; the call is then to be ended with that
+    /// error, which is a 405 where the method has side effects and came by GET, and a 415 where one of Connect's two
+    /// forms, unary and stream, was used for a method of the other.
+    pub fn method_is(&mut self, method: MethodInfo, offer: &Offer) -> Result<(), RpcError> {
+        let message = if self.get && !method.takes_get() {
+            self.unimplemented = Unimplemented::Get;
+            "the method is not declared to be without side effects: call it by POST"
+        } else if !self.form.carries(method.shape) {
+            self.unimplemented = Unimplemented::Form(accept_post(offer.codecs(), Some(method.shape)));
+            match method.shape {
+                Shape::Unary => {
+                    "the method is unary: call it without envelopes, as application/json or alike"
+                }
+                Shape::Stream => {
+                    "the method streams: call it with envelopes, as application/connect+json or alike"
+                }
+            }
+        } else {
+            return Ok(());
+        };
+        Err(RpcError::new(Code::Unimplemented, message))
     }
 
     /// Ends the response. What comes after is passed over.
     pub fn end(&mut self, end: End, out: &mut Output<Response<()>>) {
         match (std::mem::replace(&mut self.state, WriterState::Done), self.form) {
             (WriterState::Waiting, Form::ConnectUnary) => self.end_unary(end, out),
+            (WriterState::Waiting, Form::ConnectStream)
+                if matches!(self.unimplemented, Unimplemented::Form(_)) =>
+            {
+                self.end_unary(end, out);
+            }
             (WriterState::Waiting, Form::Grpc) if self.head.metadata.is_empty() => {
                 let head = std::mem::take(&mut self.head);
-                out.head = Some(grpc::trailers_only(self.form, self.codec, head, end));
+                out.head = Some(grpc::trailers_only(self.form, self.codec, &self.ours, head, end));
                 out.finish = Some(Finish::Body);
             }
             (WriterState::Waiting, _) => {
@@ -558,7 +633,7 @@ impl ResponseWriter {
         let head = std::mem::take(&mut self.head);
         match self.form {
             Form::ConnectStream | Form::ConnectUnary => connect::stream_head(self.codec, head),
-            form => grpc::response_head(form, self.codec, head),
+            form => grpc::response_head(form, self.codec, &self.ours, head),
         }
     }
 
@@ -592,14 +667,18 @@ impl ResponseWriter {
             ),
             (Err(error), _) => error,
         };
-        let status = match error.code {
-            Code::Unimplemented => self.unimplemented,
-            code => code.http_status(),
+        let (status, more) = match (error.code, &self.unimplemented) {
+            (Code::Unimplemented, Unimplemented::Method) => (StatusCode::NOT_FOUND, None),
+            (Code::Unimplemented, Unimplemented::Get) => {
+                (StatusCode::METHOD_NOT_ALLOWED, Some((ALLOW, HeaderValue::from_static("POST"))))
+            }
+            (Code::Unimplemented, Unimplemented::Form(types)) => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, Some((ACCEPT_POST, types.clone())))
+            }
+            (code, _) => (code.http_status(), None),
         };
         let mut metadata = head.metadata;
-        if status == StatusCode::METHOD_NOT_ALLOWED {
-            metadata.insert(ALLOW, HeaderValue::from_static("POST"));
-        }
+        metadata.extend(more);
         connect::unary_failure(status, metadata, &error, &end.trailers, out);
     }
 }

@@ -36,7 +36,7 @@ pub mod plain;
 pub mod protocol;
 pub mod timeout;
 
-pub use call::{Call, End, Limits, Offer, ResponseEvent, ResponseHead, Shape};
+pub use call::{Call, End, Limits, MethodInfo, Offer, ResponseEvent, ResponseHead, Shape};
 pub use code::Code;
 pub use codec::Codec;
 pub use compression::{Accepted, Compression};

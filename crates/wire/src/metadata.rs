@@ -111,8 +111,7 @@ pub(crate) fn once<'h>(
 /// Brings a request's metadata into the form that every server reads. Some servers take down the whole connection for a
 /// header that they cannot read (CVE-2023-32732), or refuse that header to all calls that come after.
 ///
-/// Each value of a binary header (`-bin`) gets a line of its own, in base64 without padding. Callers may join them by
-/// commas, pad them, and leave bits over at the end.
+/// Binary headers get the form of [`normalize_binary`].
 ///
 /// # Errors
 /// `invalid_argument`, naming a header that is not base64, or not a number where gRPC wants one, or that has a name
@@ -125,7 +124,7 @@ pub(crate) fn normalize(headers: &mut HeaderMap) -> Result<(), RpcError> {
                 "the header {name} cannot be metadata: names consist of letters, digits, `_`, `-` and `.`"
             )));
         }
-        if name.as_str().ends_with("-bin") {
+        if is_binary(name) {
             if !is_normal_binary(value) {
                 odd.push(name.clone());
             }
@@ -133,6 +132,21 @@ pub(crate) fn normalize(headers: &mut HeaderMap) -> Result<(), RpcError> {
             return Err(invalid(format!("the header {name} is {value:?}: it must be a number")));
         }
     }
+    respell(headers, odd)
+}
+
+/// Gives each value of a binary header (`-bin`) a line of its own, in base64 without padding. It may come joined to others
+/// by commas, padded, and with bits left over at the end.
+///
+/// # Errors
+/// `invalid_argument`, naming a header that is not base64.
+pub fn normalize_binary(headers: &mut HeaderMap) -> Result<(), RpcError> {
+    let odd = headers.iter().filter(|(name, value)| is_binary(name) && !is_normal_binary(value));
+    let odd = odd.map(|(name, _)| name.clone()).collect();
+    respell(headers, odd)
+}
+
+fn respell(headers: &mut HeaderMap, odd: SmallVec<[HeaderName; 1]>) -> Result<(), RpcError> {
     for name in odd {
         // A name that stands here twice was seen to at its first place; what is normal decodes as well.
         let decoded: Option<Vec<Vec<Bytes>>> = headers.get_all(&name).iter().map(decode_binary).collect();
@@ -152,6 +166,14 @@ fn is_grpc_name(name: &HeaderName) -> bool {
     name.as_str().bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
 }
 
+/// Leaves out of a response what a gRPC client would fail the call for.
+pub(crate) fn keep_grpc_names(headers: &mut HeaderMap) {
+    let odd: SmallVec<[HeaderName; 1]> = headers.keys().filter(|name| !is_grpc_name(name)).cloned().collect();
+    for name in odd {
+        headers.remove(name);
+    }
+}
+
 /// Headers of gRPC's own retries, which pass as metadata.
 fn is_number(name: &str) -> bool {
     matches!(name, "grpc-previous-rpc-attempts" | "grpc-retry-pushback-ms")
@@ -163,6 +185,10 @@ fn is_small_number(value: &HeaderValue) -> bool {
 
 fn invalid(message: String) -> RpcError {
     RpcError::new(Code::InvalidArgument, message)
+}
+
+fn is_binary(name: &HeaderName) -> bool {
+    name.as_str().ends_with("-bin")
 }
 
 fn is_normal_binary(value: &HeaderValue) -> bool {
@@ -243,13 +269,18 @@ mod tests {
             ("+/+/", &["+/+/"]),
         ] {
             headers.insert("x-bin", HeaderValue::from_static(good));
-            assert!(normalize(&mut headers).is_ok(), "{good}");
-            assert_eq!(headers.get_all("x-bin").iter().collect::<Vec<_>>(), normal, "{good}");
+            for normalize in [normalize, normalize_binary] {
+                let mut headers = headers.clone();
+                assert!(normalize(&mut headers).is_ok(), "{good}");
+                assert_eq!(headers.get_all("x-bin").iter().collect::<Vec<_>>(), normal, "{good}");
+            }
         }
         for bad in ["A", "a b c", "@@@", "-_-_", "AA=A", "AAEC,A"] {
             headers.insert("x-bin", HeaderValue::from_static(bad));
-            let error = normalize(&mut headers).unwrap_err();
-            assert!(error.message.contains("x-bin"), "{bad}");
+            for normalize in [normalize, normalize_binary] {
+                let error = normalize(&mut headers).unwrap_err();
+                assert!(error.message.contains("x-bin"), "{bad}");
+            }
         }
         assert_eq!(encode_binary(&[0xfb, 0xff]), "+/8");
     }

@@ -42,7 +42,7 @@ struct Answer {
 fn carry(head: Request<()>, body: Vec<Bytes>, answer: Answer) -> Carried {
     let limits = Limits::default();
     let inbound::Accepted { call, reader: mut requests, writer: mut responses } =
-        inbound::accept(head, &Offer::all(limits)).unwrap();
+        inbound::accept(head, &Offer::all(limits), None).unwrap();
     let target = Target {
         protocol: Protocol::Grpc,
         shape: Shape::Stream,

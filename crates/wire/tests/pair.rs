@@ -58,7 +58,7 @@ fn over_the_wire(sent: &Exchange, mode: Mode, split: usize) -> Exchange {
     let mut head: Request<()> = out.head.unwrap();
     *head.version_mut() = Version::HTTP_2;
     let inbound::Accepted { call, mut reader, mut writer } =
-        inbound::accept(head, &Offer::all(Limits::default())).unwrap();
+        inbound::accept(head, &Offer::all(Limits::default()), None).unwrap();
     assert_eq!(call.path, "/pkg.Service/Method");
     assert_eq!(
         (call.protocol, call.shape, call.codec, call.get),

@@ -4,12 +4,12 @@
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Request, Response, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 use landbridge_wire::inbound::{self, RequestEvent};
 use landbridge_wire::outbound::{self, Target};
 use landbridge_wire::{
-    Accepted, Code, Codec, Compression, Detail, End, Finish, Limits, Message, Offer, Output, Protocol,
-    ResponseEvent, ResponseReader, RpcError, Shape,
+    Accepted, Code, Codec, Compression, Detail, End, Finish, Limits, Message, MethodInfo, Offer, Output,
+    Protocol, ResponseEvent, ResponseHead, ResponseReader, RpcError, Shape,
 };
 
 const LIMITS: Limits = Limits { max_message_bytes: 100 };
@@ -24,7 +24,8 @@ fn post(headers: &[(&str, &str)]) -> Request<()> {
 
 /// The status and the gRPC status or Connect code of a refusal.
 fn refusal(request: Request<()>) -> (u16, String) {
-    let refusal = inbound::accept(request, &Offer::all(LIMITS)).expect_err("the request is to be refused");
+    let refusal =
+        inbound::accept(request, &Offer::all(LIMITS), None).expect_err("the request is to be refused");
     let head = refusal.output.head.unwrap();
     assert!(refusal.output.finish.is_some(), "a refusal is a whole answer");
     let code = head.headers().get("grpc-status").map(|status| status.to_str().unwrap().to_owned());
@@ -33,7 +34,7 @@ fn refusal(request: Request<()>) -> (u16, String) {
 }
 
 fn events(request: Request<()>, body: &'static [u8]) -> Result<Vec<RequestEvent>, RpcError> {
-    let mut reader = inbound::accept(request, &Offer::all(LIMITS)).unwrap().reader;
+    let mut reader = inbound::accept(request, &Offer::all(LIMITS), None).unwrap().reader;
     reader.push(Bytes::from_static(body))?;
     reader.end()?;
     let mut events = Vec::new();
@@ -51,12 +52,99 @@ fn error_code(request: Request<()>, body: &'static [u8]) -> Code {
 fn a_post_that_speaks_no_protocol_is_415_and_told_what_is_spoken() {
     for content_type in ["text/html", "image/jpeg", "application/foo", "application/grpc+foo", ""] {
         let refusal =
-            inbound::accept(post(&[("content-type", content_type)]), &Offer::all(LIMITS)).unwrap_err();
+            inbound::accept(post(&[("content-type", content_type)]), &Offer::all(LIMITS), None).unwrap_err();
         let head = refusal.output.head.unwrap();
         assert_eq!(head.status(), 415, "{content_type}");
         assert!(head.headers()["accept-post"].to_str().unwrap().contains("application/grpc-web-text"));
     }
     assert_eq!(refusal(post(&[])).0, 415);
+}
+
+const UNARY: MethodInfo = MethodInfo { shape: Shape::Unary, no_side_effects: false };
+const LOOK: MethodInfo = MethodInfo { shape: Shape::Unary, no_side_effects: true };
+const STREAM: MethodInfo = MethodInfo { shape: Shape::Stream, no_side_effects: true };
+
+#[test]
+fn connects_two_forms_are_for_the_methods_of_their_shape() {
+    for (content_type, fits, wanted) in [
+        ("application/proto", UNARY, "application/connect+proto"),
+        ("application/json", UNARY, "application/connect+json"),
+        ("application/connect+proto", STREAM, "application/proto"),
+        ("application/connect+json", STREAM, "application/json"),
+    ] {
+        let other = if fits == UNARY { STREAM } else { UNARY };
+        let request = || post(&[("content-type", content_type)]);
+        assert!(inbound::accept(request(), &Offer::all(LIMITS), Some(fits)).is_ok(), "{content_type}");
+        let refusal = inbound::accept(request(), &Offer::all(LIMITS), Some(other)).unwrap_err();
+        assert_eq!(refusal.error.code, Code::Unimplemented, "{content_type}");
+        let head = refusal.output.head.unwrap();
+        assert_eq!(head.status(), 415, "{content_type}");
+        let listed: Vec<&str> = head.headers()["accept-post"].to_str().unwrap().split(", ").collect();
+        assert!(listed.contains(&wanted) && !listed.contains(&content_type), "{listed:?}");
+        // What tells people more than the status; it is all of the answer in both forms.
+        assert_eq!(head.headers()["content-type"], "application/json");
+        assert!(
+            refusal.output.body.concat().starts_with(br#"{"code":"unimplemented","message":"the method "#)
+        );
+        assert_eq!(refusal.output.finish, Some(Finish::Body));
+    }
+    for content_type in ["application/grpc", "application/grpc-web", "application/grpc-web-text"] {
+        for method in [UNARY, STREAM] {
+            let request = post(&[("content-type", content_type)]);
+            assert!(inbound::accept(request, &Offer::all(LIMITS), Some(method)).is_ok(), "{content_type}");
+        }
+    }
+}
+
+#[test]
+fn a_method_that_becomes_known_later_is_held_to_the_same() {
+    for (content_type, method, status) in [
+        ("application/proto", STREAM, Some(415)),
+        ("application/connect+proto", UNARY, Some(415)),
+        ("application/proto", UNARY, None),
+        ("application/grpc", STREAM, None),
+    ] {
+        let offer = Offer::all(LIMITS);
+        let mut writer =
+            inbound::accept(post(&[("content-type", content_type)]), &offer, None).unwrap().writer;
+        let refused = writer.method_is(method, &offer).err().map(|error| {
+            let mut out = Output::new();
+            writer.end(End::failed(error), &mut out);
+            out.head.unwrap().status().as_u16()
+        });
+        assert_eq!(refused, status, "{content_type} {method:?}");
+    }
+}
+
+#[test]
+fn only_unary_methods_without_side_effects_are_called_by_get() {
+    let get = || Request::get("/pkg.Service/Method?encoding=proto&message=").body(()).unwrap();
+    for method in [None, Some(LOOK)] {
+        assert!(inbound::accept(get(), &Offer::all(LIMITS), method).is_ok(), "{method:?}");
+    }
+    for method in [UNARY, STREAM] {
+        let refusal = inbound::accept(get(), &Offer::all(LIMITS), Some(method)).unwrap_err();
+        assert_eq!(refusal.error.code, Code::Unimplemented, "{method:?}");
+        let head = refusal.output.head.unwrap();
+        assert_eq!((head.status().as_u16(), &head.headers()["allow"]), (405, &"POST".parse().unwrap()));
+    }
+}
+
+#[test]
+fn other_http_methods_are_told_what_the_method_is_called_by() {
+    for (method, allow) in
+        [(None, "GET, POST"), (Some(LOOK), "GET, POST"), (Some(UNARY), "POST"), (Some(STREAM), "POST")]
+    {
+        let put = Request::put("/pkg.Service/Method").body(()).unwrap();
+        let head = inbound::accept(put, &Offer::all(LIMITS), method).unwrap_err().output.head.unwrap();
+        assert_eq!((head.status().as_u16(), head.headers()["allow"].to_str().unwrap()), (405, allow));
+    }
+    // A GET that is no call is the wrong thing for some, and an incomplete one for others.
+    for (method, status) in [(None, 405), (Some(UNARY), 405), (Some(STREAM), 405), (Some(LOOK), 400)] {
+        let get = Request::get("/pkg.Service/Method").body(()).unwrap();
+        let head = inbound::accept(get, &Offer::all(LIMITS), method).unwrap_err().output.head.unwrap();
+        assert_eq!(head.status(), status, "{method:?}");
+    }
 }
 
 #[test]
@@ -95,9 +183,12 @@ fn a_timeout_of_zero_is_a_timeout() {
     for (content_type, name, value) in
         [("application/grpc", "grpc-timeout", "0n"), ("application/proto", "connect-timeout-ms", "0")]
     {
-        let accepted =
-            inbound::accept(post(&[("content-type", content_type), (name, value)]), &Offer::all(LIMITS))
-                .unwrap();
+        let accepted = inbound::accept(
+            post(&[("content-type", content_type), (name, value)]),
+            &Offer::all(LIMITS),
+            None,
+        )
+        .unwrap();
         assert_eq!(accepted.call.timeout, Some(std::time::Duration::ZERO), "{name}");
     }
 }
@@ -115,7 +206,7 @@ fn headers_that_may_be_read_in_two_ways_are_refused() {
         ("application/proto", "connect-protocol-version", ["1", "2"]),
     ] {
         let doubled = post(&[("content-type", content_type), (name, values[0]), (name, values[1])]);
-        let error = inbound::accept(doubled, &Offer::all(LIMITS)).unwrap_err().error;
+        let error = inbound::accept(doubled, &Offer::all(LIMITS), None).unwrap_err().error;
         assert_eq!(error.code, Code::InvalidArgument, "{name}: {error}");
         assert!(error.message.contains(name), "{error}");
     }
@@ -128,7 +219,7 @@ fn headers_that_may_be_read_in_two_ways_are_refused() {
 fn names_that_grpc_servers_fail_calls_for_never_get_past_the_edge() {
     for content_type in ["application/grpc", "application/proto", "application/grpc-web"] {
         let request = post(&[("content-type", content_type), ("x!", "1")]);
-        let error = inbound::accept(request, &Offer::all(LIMITS)).unwrap_err().error;
+        let error = inbound::accept(request, &Offer::all(LIMITS), None).unwrap_err().error;
         assert_eq!(error.code, Code::InvalidArgument, "{content_type}");
         assert!(error.message.contains("x!"), "{error}");
     }
@@ -145,7 +236,7 @@ fn json_is_utf8_whatever_the_content_type_says() {
 #[test]
 fn only_the_callers_own_protocols_timeout_counts() {
     let both = [("content-type", "application/proto"), ("grpc-timeout", "1S"), ("connect-timeout-ms", "7")];
-    let accepted = inbound::accept(post(&both), &Offer::all(LIMITS)).unwrap();
+    let accepted = inbound::accept(post(&both), &Offer::all(LIMITS), None).unwrap();
     assert_eq!(accepted.call.timeout.unwrap().as_millis(), 7);
     assert!(accepted.call.metadata.is_empty(), "{:?}", accepted.call.metadata);
 }
@@ -160,13 +251,58 @@ fn unknown_compressions_are_unimplemented_and_the_known_ones_listed() {
 }
 
 #[test]
+fn what_an_application_does_not_accept_is_unimplemented_and_what_it_accepts_is_listed() {
+    let only_zstd = Offer::of(vec![Codec::Proto], [Compression::Zstd].into_iter().collect(), LIMITS);
+    let nothing = Offer::of(vec![Codec::Proto], Accepted::NONE, LIMITS);
+    for (content_type, encoding, accept_encoding) in [
+        ("application/proto", "content-encoding", "accept-encoding"),
+        ("application/connect+proto", "connect-content-encoding", "connect-accept-encoding"),
+        ("application/grpc", "grpc-encoding", "grpc-accept-encoding"),
+        ("application/grpc-web", "grpc-encoding", "grpc-accept-encoding"),
+    ] {
+        for (offer, sent, listed, said) in [
+            (&only_zstd, "gzip", "zstd", "use one of zstd, identity"),
+            (&only_zstd, "lz4", "zstd", "use one of zstd, identity"),
+            (&nothing, "zstd", "identity", "use one of identity"),
+        ] {
+            let request = post(&[("content-type", content_type), (encoding, sent)]);
+            let refusal = inbound::accept(request, offer, None).unwrap_err();
+            assert_eq!(refusal.error.code, Code::Unimplemented, "{content_type} {sent}");
+            assert!(refusal.error.message.contains(said), "{content_type}: {}", refusal.error);
+            let head = refusal.output.head.unwrap();
+            assert_eq!(head.headers()[accept_encoding], listed, "{content_type} {sent}");
+        }
+        let request = post(&[("content-type", content_type), (encoding, "zstd")]);
+        assert!(inbound::accept(request, &only_zstd, None).is_ok(), "{content_type}");
+    }
+    let get = Request::get("/pkg.Service/Method?encoding=proto&message=a&compression=gzip").body(()).unwrap();
+    let refusal = inbound::accept(get, &only_zstd, None).unwrap_err();
+    assert_eq!(refusal.error.code, Code::Unimplemented);
+    assert_eq!(refusal.output.head.unwrap().headers()["accept-encoding"], "zstd");
+}
+
+#[test]
+fn answers_in_grpc_list_the_compressions_that_the_application_accepts() {
+    let only_gzip = Offer::of(vec![Codec::Proto], [Compression::Gzip].into_iter().collect(), LIMITS);
+    for content_type in ["application/grpc", "application/grpc-web", "application/grpc-web-text"] {
+        let mut writer =
+            inbound::accept(post(&[("content-type", content_type)]), &only_gzip, None).unwrap().writer;
+        // What a server behind a proxy takes is nothing to the proxy's callers.
+        writer.head(ResponseHead { accepts: Some(Accepted::ALL), ..ResponseHead::default() });
+        let mut out = Output::new();
+        writer.end(End::success(), &mut out);
+        assert_eq!(out.head.unwrap().headers()["grpc-accept-encoding"], "gzip", "{content_type}");
+    }
+}
+
+#[test]
 fn binary_metadata_that_is_not_base64_never_gets_past_the_edge() {
     for content_type in
         ["application/grpc", "application/proto", "application/connect+json", "application/grpc-web"]
     {
         let request = post(&[("content-type", content_type), ("x-bin", "@@@")]);
         assert_eq!(
-            inbound::accept(request, &Offer::all(LIMITS)).unwrap_err().error.code,
+            inbound::accept(request, &Offer::all(LIMITS), None).unwrap_err().error.code,
             Code::InvalidArgument,
             "{content_type}"
         );
@@ -185,6 +321,7 @@ fn control_headers_of_any_protocol_are_not_metadata() {
             ("x-own", "kept"),
         ]),
         &Offer::all(LIMITS),
+        None,
     )
     .unwrap();
     assert_eq!(accepted.call.metadata.len(), 1);
@@ -232,9 +369,10 @@ fn zero_bytes_are_a_message_that_is_not_compressed() {
 #[test]
 fn a_method_that_takes_one_message_gets_neither_none_nor_two() {
     for (body, ok) in [(&b""[..], false), (b"\0\0\0\0\0", true), (b"\0\0\0\0\0\0\0\0\0\0", false)] {
-        let mut reader = inbound::accept(post(&[("content-type", "application/grpc")]), &Offer::all(LIMITS))
-            .unwrap()
-            .reader;
+        let mut reader =
+            inbound::accept(post(&[("content-type", "application/grpc")]), &Offer::all(LIMITS), None)
+                .unwrap()
+                .reader;
         reader.expect_one();
         reader.push(Bytes::from_static(body)).unwrap();
         reader.end().unwrap();
@@ -427,7 +565,9 @@ fn success_behind_half_a_message_is_no_success() {
 #[test]
 fn details_that_no_peer_would_take_are_left_out_and_the_status_stays() {
     let mut writer =
-        inbound::accept(post(&[("content-type", "application/grpc")]), &Offer::all(LIMITS)).unwrap().writer;
+        inbound::accept(post(&[("content-type", "application/grpc")]), &Offer::all(LIMITS), None)
+            .unwrap()
+            .writer;
     let detail = Detail { type_url: "type.googleapis.com/a.B".into(), value: vec![0; 1 << 20].into() };
     let error = RpcError { code: Code::Aborted, message: "large".into(), details: vec![detail] };
     let mut out = Output::new();
@@ -441,21 +581,25 @@ fn details_that_no_peer_would_take_are_left_out_and_the_status_stays() {
 #[test]
 fn a_unary_answer_of_two_messages_is_an_error_and_none_of_it_is_shown() {
     let mut writer =
-        inbound::accept(post(&[("content-type", "application/proto")]), &Offer::all(LIMITS)).unwrap().writer;
+        inbound::accept(post(&[("content-type", "application/proto")]), &Offer::all(LIMITS), None)
+            .unwrap()
+            .writer;
     let mut out = Output::new();
     writer.message(Message::plain("one"), &mut out).unwrap();
     let error = writer.message(Message::plain("two"), &mut out).unwrap_err();
     writer.end(End::failed(error), &mut out);
     assert_eq!(out.head.unwrap().status(), 501);
     assert_eq!(out.finish, Some(Finish::Body));
-    let body = String::from_utf8(out.body.concat()).unwrap();
+    let body = String::from_utf8_lossy(&out.body.concat()).into_owned();
     assert!(body.starts_with(r#"{"code":"unimplemented""#), "{body}");
 }
 
 #[test]
 fn a_unary_success_without_a_message_is_an_error() {
     let mut writer =
-        inbound::accept(post(&[("content-type", "application/json")]), &Offer::all(LIMITS)).unwrap().writer;
+        inbound::accept(post(&[("content-type", "application/json")]), &Offer::all(LIMITS), None)
+            .unwrap()
+            .writer;
     let mut out = Output::new();
     writer.end(End::success(), &mut out);
     assert_eq!(out.head.unwrap().status(), 501);
@@ -464,7 +608,9 @@ fn a_unary_success_without_a_message_is_an_error() {
 #[test]
 fn servers_cannot_pass_headers_off_as_trailers() {
     let mut writer =
-        inbound::accept(post(&[("content-type", "application/proto")]), &Offer::all(LIMITS)).unwrap().writer;
+        inbound::accept(post(&[("content-type", "application/proto")]), &Offer::all(LIMITS), None)
+            .unwrap()
+            .writer;
     let mut metadata = HeaderMap::new();
     metadata.insert("trailer-x", "forged".parse().unwrap());
     writer.head(landbridge_wire::ResponseHead { metadata, ..Default::default() });
@@ -476,6 +622,26 @@ fn servers_cannot_pass_headers_off_as_trailers() {
     let head = out.head.unwrap();
     let values: Vec<_> = head.headers().get_all("trailer-x").iter().collect();
     assert_eq!(values, ["real"]);
+}
+
+#[test]
+fn names_that_grpc_does_not_have_do_not_reach_its_clients() {
+    // Connect servers may send them; C-core fails a call for one.
+    let mut writer =
+        inbound::accept(post(&[("content-type", "application/grpc-web+proto")]), &Offer::all(LIMITS), None)
+            .unwrap()
+            .writer;
+    let named = |names: [&'static str; 2]| -> HeaderMap {
+        names.into_iter().map(|name| (HeaderName::from_static(name), HeaderValue::from_static("1"))).collect()
+    };
+    writer.head(landbridge_wire::ResponseHead { metadata: named(["x!", "x"]), ..Default::default() });
+    let mut out = Output::new();
+    writer.flush(&mut out);
+    let headers = out.head.take().unwrap();
+    assert!(headers.headers().contains_key("x") && !headers.headers().contains_key("x!"), "{headers:?}");
+    writer.end(End { trailers: named(["y~", "y"]), ..End::success() }, &mut out);
+    let trailers = String::from_utf8_lossy(&out.body.concat()).into_owned();
+    assert!(trailers.contains("y: 1") && !trailers.contains("y~"), "{trailers:?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from landbridge._core import PENDING
+from landbridge._operations.ending import stops_the_process
 from landbridge.errors import ConnectError
 
 if TYPE_CHECKING:
@@ -56,8 +57,10 @@ class AsgiHost:
             await self._application(self._scope(call), exchange.receive, exchange.send)
         except asyncio.CancelledError:
             raise
-        except BaseException:
+        except BaseException as raised:
             logger.exception("the ASGI application failed")
+            if stops_the_process(raised):
+                raise
         finally:
             exchange.end()
 

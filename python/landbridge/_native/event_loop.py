@@ -111,7 +111,7 @@ class EventLoop:
             codec = call.codec
             request = operation.decode(codec, call.receive())
             response = await operation.function(request, ctx)
-            message = operation.codecs[codec].encode(response)
+            message = operation.encode(codec, response)
             call.finish(message, head_lines(ctx), trailer_lines(ctx))
         except BaseException as raised:
             end(operation, call, ctx, None, raised)

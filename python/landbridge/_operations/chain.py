@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from landbridge._settings import described
 from landbridge.code import Code
 from landbridge.errors import ConnectError
 from landbridge.method import StreamType
@@ -22,9 +23,38 @@ _NAMES = {
 }
 
 
+def checked(interceptors: Iterable[Any], *, sync: bool) -> list[Any]:
+    """The interceptors, each of which has something to do.
+
+    Raises `TypeError` that names the first that has not, and what it could have.
+    """
+    try:
+        given = list(interceptors)
+    except TypeError:
+        message = f"interceptors is {described(interceptors)}: it must be a list of interceptors"
+        raise TypeError(message) from None
+    suffix, other = ("_sync", "") if sync else ("", "_sync")
+    kind, other_kind = ("blocking", "asynchronous") if sync else ("asynchronous", "blocking")
+    for index, interceptor in enumerate(given):
+        what = f"interceptors[{index}] is {described(interceptor)}"
+        if isinstance(interceptor, type):
+            raise TypeError(f"{what}: give an instance of it")
+        if hasattr(interceptor, f"on_start{suffix}") and not hasattr(interceptor, f"on_end{suffix}"):
+            raise TypeError(f"{what}, which has on_start{suffix} and lacks on_end{suffix}")
+        if not any(hasattr(interceptor, f"{name}{suffix}") for name in ("on_start", *_NAMES.values())):
+            names = ", ".join(f"{name}{suffix}" for name in _NAMES.values())
+            message = (
+                f"{what}, which does nothing for {kind} calls: it has neither on_start{suffix} nor {names}"
+            )
+            others = [f"{name}{other}" for name in ("on_start", *_NAMES.values())]
+            found = [name for name in others if hasattr(interceptor, name)]
+            raise TypeError(message + (f"; {', '.join(found)} is for {other_kind} ones" if found else ""))
+    return given
+
+
 def hoisted(interceptors: Iterable[Any], *, sync: bool) -> tuple[Sequence[Any], Sequence[Any]]:
     """Those metadata interceptors that stand first, and the rest in order."""
-    everything = list(interceptors)
+    everything = checked(interceptors, sync=sync)
     start = "on_start_sync" if sync else "on_start"
     for index, interceptor in enumerate(everything):
         sees_messages = any(
@@ -129,6 +159,8 @@ def seen(raised: BaseException) -> Exception:
     """What an interceptor is told of what ended a call."""
     if isinstance(raised, Exception):
         return raised
+    if isinstance(raised, (SystemExit, KeyboardInterrupt)):
+        return ConnectError(Code.UNKNOWN, f"the call failed with {type(raised).__name__}")
     return ConnectError(Code.CANCELED, "the call was cancelled")
 
 

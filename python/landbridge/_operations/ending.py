@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import signal
+import threading
+import traceback
 from typing import TYPE_CHECKING, Any
 
+from landbridge._operations.operation import UnexpectedResponseError
 from landbridge.errors import ConnectError, _given
 
 if TYPE_CHECKING:
@@ -19,8 +24,12 @@ def failure(operation: Operation, raised: BaseException) -> Failure:
     """The error that the caller is told. What was not meant for callers is logged instead."""
     if isinstance(raised, ConnectError):
         return _given(raised)
-    path = f"/{operation.method.service_name}/{operation.method.name}"
-    logger.error("the handler of %s failed", path, exc_info=raised)
+    if isinstance(raised, UnexpectedResponseError):
+        # Where it was noticed says nothing.
+        logger.error("%s", raised)
+        hidden = "the handler gave no response that can be sent; the server has logged what"
+        return "internal", str(raised) if operation.shows_exceptions else hidden, []
+    logger.error("the handler of %s failed", operation.path, exc_info=raised)
     if operation.shows_exceptions:
         return "unknown", f"{type(raised).__name__}: {raised}", []
     return "unknown", "the handler failed with an exception, which the server has logged", []
@@ -44,5 +53,30 @@ def tell_done(ctx: RequestContext[Any, Any]) -> None:
     for callback in callbacks or ():
         try:
             callback()
-        except Exception:
+        except BaseException as raised:
             logger.exception("a callback of on_done failed")
+            if stops_the_process(raised):
+                raise
+
+
+def stops_the_process(raised: BaseException) -> bool:
+    """Whether this is the word of a signal that came while a handler ran, and not the handler's own.
+
+    An interrupt at the terminal is, and what a handler of signals raises; both come in the main thread.
+    """
+    if isinstance(raised, Exception) or threading.current_thread() is not threading.main_thread():
+        return False
+    if (
+        isinstance(raised, KeyboardInterrupt)
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):
+        return True
+    handlers = {_code(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
+    return any(frame.f_code in handlers for frame, _ in traceback.walk_tb(raised.__traceback__))
+
+
+def _code(handler: Any) -> Any:
+    """The code of a function, which may be a method or a `functools.partial`."""
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    return getattr(handler, "__code__", None)

@@ -30,9 +30,17 @@ async def _single(
 ) -> Any:
     if takes_stream:
         request = _blocking(request, asyncio.get_running_loop())
-    response = await asyncio.to_thread(function, request, ctx)
+    response = await asyncio.to_thread(_called, function, request, ctx)
     # A plain function may also hand over what somebody else answers.
     return await response if inspect.isawaitable(response) else response
+
+
+def _called(function: Callable[..., Any], request: Any, ctx: RequestContext[Any, Any]) -> Any:
+    try:
+        return function(request, ctx)
+    except StopIteration as raised:
+        # No future can carry it: the call would never end.
+        raise RuntimeError("the handler raised StopIteration") from raised
 
 
 async def _stream(

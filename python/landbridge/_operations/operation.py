@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
+from landbridge._settings import described
 from landbridge.code import Code
 from landbridge.errors import ConnectError
 from landbridge.method import IdempotencyLevel, StreamType
@@ -15,7 +17,11 @@ if TYPE_CHECKING:
     from landbridge.compression import Compression
     from landbridge.method import MethodInfo
 
-__all__ = ["Operation"]
+__all__ = ["Operation", "UnexpectedResponseError"]
+
+
+class UnexpectedResponseError(TypeError):
+    """A handler has given something else than its method's responses."""
 
 
 class Operation:
@@ -29,6 +35,7 @@ class Operation:
         "input",
         "is_async",
         "method",
+        "output",
         "read_max_bytes",
         "shows_exceptions",
         "stream_type",
@@ -63,6 +70,12 @@ class Operation:
         """Whether callers see the text of exceptions that are no `ConnectError`."""
         self.stream_type = method.stream_type
         self.input: type[Any] = method.input
+        self.output: type[Any] = method.output
+
+    @property
+    def path(self) -> str:
+        """As callers have it."""
+        return f"/{self.method.service_name}/{self.method.name}"
 
     @property
     def is_idempotent_get(self) -> bool:
@@ -85,3 +98,27 @@ class Operation:
             name = self.method.input.__name__
             message = f"the request is no {name} in {codec}: {error}"
             raise ConnectError(Code.INVALID_ARGUMENT, message) from error
+
+    def encode(self, codec: str, response: Any) -> bytes:
+        """The bytes of a response message.
+
+        Raises `UnexpectedResponseError` where it is none of the method's.
+        """
+        if not isinstance(response, self.output):
+            given, wanted = described(response), self.output.__name__
+            raise UnexpectedResponseError(
+                f"the handler of {self.path} gave {given}, where a {wanted} belongs"
+            )
+        return self.codecs[codec].encode(response)
+
+    def stream(self, responses: Any) -> Any:
+        """The responses of a handler. Raises `UnexpectedResponseError` where they are no iterator."""
+        if not hasattr(responses, "__aiter__" if self.is_async else "__iter__"):
+            if inspect.iscoroutine(responses):
+                responses.close()
+            kind = "an asynchronous iterator" if self.is_async else "an iterator"
+            raise UnexpectedResponseError(
+                f"the handler of {self.path} gave {described(responses)}, where {kind} of "
+                f"{self.output.__name__} belongs: yield each response"
+            )
+        return responses

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from landbridge._core import PENDING
 from landbridge._operations.chain import Before
-from landbridge._operations.ending import failure, head_lines, tell_done, trailer_lines
+from landbridge._operations.ending import (
+    failure,
+    head_lines,
+    stops_the_process,
+    tell_done,
+    trailer_lines,
+)
 from landbridge.code import Code
 from landbridge.errors import ConnectError
 from landbridge.method import StreamType
@@ -26,8 +32,8 @@ _IN_A_ROW = 32
 async def run(operation: Operation, call: Call, waits: AsyncWaits, ctx: RequestContext[Any, Any]) -> None:
     """Run the call to its end; it is ended exactly once, whatever happens.
 
-    Cancellation passes through, and nothing else does: what a handler raises, `SystemExit` too, ends its call
-    and not the event loop.
+    Cancellation passes through, and what a signal raises. What a handler raises, `SystemExit` too, ends its
+    call and not the event loop.
     """
     before = Before(operation.before, ctx) if operation.before else None
     error: BaseException | None = None
@@ -50,7 +56,10 @@ def end(
     last: bytes | None,
     error: BaseException | None,
 ) -> None:
-    """End the call with its last message or its error. Raises the error again where it is a cancellation."""
+    """End the call with its last message or its error.
+
+    Raises the error again where it is a cancellation, or what a signal raised.
+    """
     try:
         if error is None:
             call.finish(last, head_lines(ctx), trailer_lines(ctx))
@@ -60,6 +69,8 @@ def end(
             raise error
         else:
             call.fail(failure(operation, error), head_lines(ctx), trailer_lines(ctx))
+            if stops_the_process(error):
+                raise error
     except Exception as unsendable:
         # A header that HTTP cannot carry, or a codec that gives something else than bytes.
         call.fail(failure(operation, unsendable))
@@ -78,23 +89,23 @@ async def _answer(
 ) -> bytes | None:
     """Run the handler. Returns the last message where that goes out with the end."""
     kind = operation.stream_type
-    encode = operation.codecs[call.codec].encode
+    codec = call.codec
     request: Any
     if kind is StreamType.UNARY or kind is StreamType.SERVER_STREAM:
-        request = operation.decode(call.codec, await _only(call, waits))
+        request = operation.decode(codec, await _only(call, waits))
     else:
         request = _messages(operation, call, waits)
     try:
         if kind is StreamType.UNARY or kind is StreamType.CLIENT_STREAM:
-            return encode(await operation.function(request, ctx))
-        responses = operation.function(request, ctx)
+            return operation.encode(codec, await operation.function(request, ctx))
+        responses = operation.stream(operation.function(request, ctx))
         number = 0
         try:
             async for response in responses:
                 # The head goes out with the first message.
                 headers = None if number else head_lines(ctx)
                 number += 1
-                if not call.send(encode(response), headers):
+                if not call.send(operation.encode(codec, response), headers):
                     await waits.writable()
                 if number % _IN_A_ROW == 0:
                     await waits.turn()

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from landbridge._operations.chain import Before
-from landbridge._operations.ending import failure, head_lines, tell_done, trailer_lines
+from landbridge._operations.ending import (
+    failure,
+    head_lines,
+    stops_the_process,
+    tell_done,
+    trailer_lines,
+)
 from landbridge.code import Code
 from landbridge.errors import ConnectError
 from landbridge.method import StreamType
@@ -24,7 +30,8 @@ def run_sync(
     """Run the call to its end; it is ended exactly once, whatever happens.
 
     Yields where what was given to the call has to leave before there is room for more. Closed there, it
-    closes the handler. What is no `Exception` passes through: servers end their workers by `SystemExit`.
+    closes the handler. What a signal raises passes through, and nothing else does: `SystemExit` of a handler
+    ends its call and not the process.
     """
     before = Before(operation.before, ctx) if operation.before else None
     error: BaseException | None = None
@@ -42,10 +49,9 @@ def run_sync(
             call.finish(last, head_lines(ctx), trailer_lines(ctx))
         elif isinstance(error, GeneratorExit):
             call.fail(("canceled", "the server gave the call up", []))
-            raise error
         else:
             call.fail(failure(operation, error), head_lines(ctx), trailer_lines(ctx))
-            if not isinstance(error, Exception):
+            if stops_the_process(error):
                 raise error
     except Exception as unsendable:
         # A header that HTTP cannot carry, or a codec that gives something else than bytes.
@@ -60,22 +66,22 @@ def _answer(
 ) -> Generator[None, None, bytes | None]:
     """Run the handler. Returns the last message where that goes out with the end."""
     kind = operation.stream_type
-    encode = operation.codecs[call.codec].encode
+    codec = call.codec
     request: Any
     if kind is StreamType.UNARY or kind is StreamType.SERVER_STREAM:
-        request = operation.decode(call.codec, _only(call))
+        request = operation.decode(codec, _only(call))
     else:
         request = _messages(operation, call)
     if kind is StreamType.UNARY or kind is StreamType.CLIENT_STREAM:
-        return encode(operation.function(request, ctx))
-    responses = operation.function(request, ctx)
+        return operation.encode(codec, operation.function(request, ctx))
+    responses = operation.stream(operation.function(request, ctx))
     is_first = True
     try:
         for response in responses:
             # The head goes out with the first message.
             headers = head_lines(ctx) if is_first else None
             is_first = False
-            if not call.send(encode(response), headers):
+            if not call.send(operation.encode(codec, response), headers):
                 yield
     finally:
         close = getattr(responses, "close", None)

@@ -1,4 +1,5 @@
 """`landbridge serve`.
 
-`command` reads the command line, `worker` serves, `supervisor` keeps workers running.
+`command` reads the command line, `worker` serves, `supervisor` keeps workers running: each in one of its
+`places`, in talk with it by a `channel`.
 """

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from typing import Any, NoReturn
 
 from landbridge.serving.limits import Limits
 
@@ -32,15 +34,21 @@ class Options:
     log_level: str = "info"
     app_dir: str = "."
     limits: Limits = field(default_factory=Limits)
-    sockets: list[int] = field(default_factory=list)
-    ready: int | None = None
     supervisor: int | None = None
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """End the process, with one line."""
+        self.exit(2, f"{self.prog}: {message.removeprefix('argument ')} (--help explains all)\n")
+
+
 def read(arguments: list[str]) -> Options:
-    """Read a command line. Ends the process with a message where it is wrong."""
-    parser = argparse.ArgumentParser(
+    """Read a command line. Ends the process with one line and status 2 where it is wrong."""
+    parser = _Parser(
         prog="landbridge serve",
+        # What a supervisor passes on to its workers is looked for by its whole name.
+        allow_abbrev=False,
         description="Serve applications over Connect, gRPC and gRPC-Web, HTTP/1.1 and HTTP/2, on one port.",
     )
     add = parser.add_argument
@@ -77,9 +85,7 @@ def read(arguments: list[str]) -> Options:
     add("--reload", action="store_true", help="start anew when a Python file changes; for development")
     add("--log-level", choices=("debug", "info", "warning", "error"), default=Options.log_level)
     add("--app-dir", default=".", metavar="DIR", help="where modules are looked for first (%(default)s)")
-    # What a supervisor tells its workers.
-    add("--socket", dest="sockets", type=int, action="append", default=[], help=argparse.SUPPRESS)
-    add("--ready", type=int, help=argparse.SUPPRESS)
+    # What a supervisor tells its workers: the descriptor by which they talk.
     add("--supervisor", type=int, help=argparse.SUPPRESS)
     read = parser.parse_args(arguments)
     limits = dict(read.__dict__.pop("limit"))
@@ -118,10 +124,17 @@ def _seconds(text: str) -> float:
 def _limit(text: str) -> tuple[str, int | float | None]:
     """One field of `Limits`, as the command line has it."""
     name, _, value = text.partition("=")
-    kinds = {field.name: str(field.type) for field in fields(Limits)}
-    kind = kinds.get(name)
-    if kind is None:
-        raise argparse.ArgumentTypeError(f"{name!r} is no limit; these are: {', '.join(kinds)}")
-    if value == "none" and "None" in kind:
-        return name, None
-    return name, _seconds(value) if "float" in kind else _number(value)
+    names = [field.name for field in fields(Limits)]
+    if name not in names:
+        raise argparse.ArgumentTypeError(f"{name!r} is no limit; these are: {', '.join(names)}")
+    limit: Any = value
+    if value.lower() == "none":
+        limit = None
+    for kind in (float, int):
+        with suppress(ValueError):
+            limit = kind(value)
+    try:
+        Limits(**{name: limit})
+    except (TypeError, ValueError) as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+    return name, limit

@@ -1,28 +1,28 @@
 """Keeps worker processes running.
 
-The supervisor opens one listening socket a worker (SO_REUSEPORT: the kernel spreads the connections) and
-keeps all of them open. A worker that dies leaves its socket, and whoever waits in its queue, to the one that
-replaces it; so does a worker that is replaced in a rolling restart (SIGHUP). No connection is refused
-meanwhile.
+One loop takes what happens, one thing after another: signals, exits of workers, their words, files that
+change. Each only says what is so from now on; `_settle` then does what that asks for, and what it is time
+for. So everything is handled in every state: a worker may die while others are replaced, and nothing keeps a
+signal waiting.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import selectors
 import signal
 import socket
-import subprocess
-import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from landbridge._serve.channel import Word
+from landbridge._serve.files import Files
+from landbridge._serve.places import Place, State, Worker
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from landbridge._serve.options import Options
 
 logger = logging.getLogger("landbridge")
@@ -30,21 +30,17 @@ logger = logging.getLogger("landbridge")
 _START_TIME = 60.0
 """Seconds that a worker may take until it serves."""
 
-_QUICK_DEATH = 1.0
-"""A worker that dies sooner after its start, in seconds, is replaced with a delay."""
-
 _LEAVING_TIME = 15.0
 """Seconds that a worker may take to leave once its calls are cut."""
 
+_QUICK_DEATH = 1.0
+"""A worker that dies sooner after it began to serve, or does not start, is replaced after as many seconds."""
+
+_QUEUE_TIME = 5.0
+"""Seconds that connections wait for who replaces a worker that died."""
+
 _FILES_LOOKED_AT = 0.5
 """Seconds between two looks at the files of a server that is started anew when they change."""
-
-
-@dataclass
-class _Worker:
-    process: subprocess.Popen[bytes]
-    number: int
-    started: float
 
 
 class Supervisor:
@@ -53,188 +49,258 @@ class Supervisor:
     def __init__(self, options: Options, arguments: list[str]) -> None:
         self._options = options
         self._arguments = arguments
-        self._sockets: list[socket.socket] = []
-        self._workers: dict[int, _Worker] = {}
-        self._stopping = False
-        self._restart = False
-        # Signals end every wait.
-        self._awake, self._wake = os.pipe()
-        # Workers hold the one end; where the other is gone, so is the supervisor.
-        self._alive, self._living = os.pipe()
+        self._family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+        self._address: Any = (options.host, options.port)
+        self._places = [Place(number) for number in range(options.workers)]
+        self._has_served = False
+        """Whether any worker ever has: the first shows whether the application works at all."""
+        self._restarts = 0
+        """Restarts that were asked for."""
+        self._files = Files(options.app_dir) if options.reload else None
+        self._files_looked_at = 0.0
+        self._is_stopping = False
+        self._status = 0
+        self._selector = selectors.DefaultSelector()
 
     def run(self) -> int:
         """Serve until a signal ends it; the exit status."""
-        os.set_blocking(self._wake, False)
-        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, self._on_stop)
-        signal.signal(signal.SIGINT, self._on_stop)
-        signal.signal(signal.SIGHUP, self._on_restart)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._catch_signals()
         try:
-            self._listen()
+            claim = self._claim()
         except OSError as problem:
             logger.error("cannot listen on %s port %d: %s", self._options.host, self._options.port, problem)
             return 1
-        for number in range(self._options.workers):
-            worker = self._start(number)
-            if worker is None:
-                self._stop()
-                return 0 if self._stopping else 1
-            self._workers[number] = worker
-        self._watch()
-        return 0
+        logger.info("%d workers on %s port %d", len(self._places), self._options.host, self._address[1])
+        with claim, self._selector:
+            self._settle()
+            while not self._is_stopping or self._workers():
+                for key, _ in self._selector.select(self._time_left()):
+                    key.data()
+                self._settle()
+        return self._status
 
-    def _listen(self) -> None:
-        host, port = self._options.host, self._options.port
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    def _claim(self) -> socket.socket:
+        """Settle the port, and keep others from it as long as what this returns is open."""
         # A port that somebody else listens on is refused, also where the system would share it.
-        with socket.create_server((host, port), family=family) as probe:
-            port = probe.getsockname()[1]
-        for _ in range(self._options.workers):
-            listening = socket.create_server((host, port), family=family, reuse_port=True, backlog=1024)
-            self._sockets.append(listening)
-        logger.info("%d workers on %s port %d", self._options.workers, host, port)
+        with socket.create_server(self._address, family=self._family) as probe:
+            self._address = probe.getsockname()
+        claim = socket.socket(self._family)
+        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        claim.bind(self._address)
+        return claim
 
-    def _start(self, number: int) -> _Worker | None:
-        """Start a worker and wait until it serves; none where it does not."""
-        ready, told = os.pipe()
-        descriptor = self._sockets[number].fileno()
-        command = [sys.executable, "-m", "landbridge._serve", *self._arguments]
-        command += ["--workers", "1", "--socket", str(descriptor), "--ready", str(told)]
-        command += ["--supervisor", str(self._alive)]
-        process = subprocess.Popen(command, pass_fds=(descriptor, told, self._alive))
-        os.close(told)
-        serves = self._becomes_ready(ready)
-        os.close(ready)
-        if not serves:
-            process.kill()
-            process.wait()
-            if not self._stopping:
-                logger.error("worker %d does not start; what it said is above", number)
-            return None
-        return _Worker(process, number, time.monotonic())
+    def _workers(self) -> list[Worker]:
+        return [worker for place in self._places for worker in place.workers]
 
-    def _becomes_ready(self, ready: int) -> bool:
-        """Wait for a worker's word, as long as nobody wants the supervisor to stop."""
-        end = time.monotonic() + _START_TIME
-        with selectors.DefaultSelector() as selector:
-            selector.register(ready, selectors.EVENT_READ)
-            selector.register(self._awake, selectors.EVENT_READ)
-            try:
-                while not self._stopping and (left := end - time.monotonic()) > 0:
-                    for key, _ in selector.select(left):
-                        if key.fd == ready:
-                            return os.read(ready, 1) == b"1"
-                        os.read(self._awake, 4096)
-                return False
-            finally:
-                # Whatever the signals were, the main loop has to look.
-                os.write(self._wake, b"\0")
+    # What happens.
 
-    def _watch(self) -> None:
-        files = _Files(self._options.app_dir) if self._options.reload else None
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._awake, selectors.EVENT_READ)
-            while not self._stopping:
-                if selector.select(_FILES_LOOKED_AT if files is not None else None):
-                    os.read(self._awake, 4096)
-                if files is not None and files.have_changed():
-                    logger.info("files have changed; starting anew")
-                    self._restart = True
-                if self._restart:
-                    self._restart = False
-                    self._roll()
-                self._replace_dead()
-        self._stop()
+    def _catch_signals(self) -> None:
+        """Have the numbers of signals come by a pipe."""
+        signals, signalled = os.pipe()
+        os.set_blocking(signalled, False)
+        signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        self._selector.register(signals, selectors.EVENT_READ, partial(self._on_signals, signals))
 
-    def _replace_dead(self) -> None:
-        for number, worker in list(self._workers.items()):
-            status = worker.process.poll()
-            if status is None or self._stopping:
-                continue
-            logger.error("worker %d ended with status %d; starting another", number, status)
-            if time.monotonic() - worker.started < _QUICK_DEATH:
-                self._rest()
-            while not self._stopping:
-                replacement = self._start(number)
-                if replacement is not None:
-                    self._workers[number] = replacement
-                    break
-                self._rest()
+    def _on_signals(self, signals: int) -> None:
+        for number in os.read(signals, 4096):
+            match number:
+                case signal.SIGTERM | signal.SIGINT:
+                    self._on_stop()
+                case signal.SIGHUP:
+                    self._on_restart()
+                case signal.SIGCHLD:
+                    for worker in self._workers():
+                        if (status := worker.process.poll()) is not None:
+                            self._on_exit(worker, status)
 
-    def _rest(self) -> None:
-        """Wait a little, unless a signal comes."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._awake, selectors.EVENT_READ)
-            end = time.monotonic() + _QUICK_DEATH
-            while not self._stopping and (left := end - time.monotonic()) > 0:
-                if selector.select(left):
-                    os.read(self._awake, 4096)
-        os.write(self._wake, b"\0")
+    def _on_stop(self) -> None:
+        if self._is_stopping:
+            for worker in self._workers():
+                worker.hurry()
+        else:
+            logger.info("stopping %d workers", len(self._workers()))
+            self._stop()
 
-    def _roll(self) -> None:
-        """Replace each worker by a new one, which serves before the old one leaves."""
-        for number, old in list(self._workers.items()):
-            if self._stopping:
-                return
-            replacement = self._start(number)
-            if replacement is None:
-                logger.error("worker %d stays as it is", number)
-                continue
-            self._workers[number] = replacement
-            old.process.terminate()
-            self._wait_for(old)
+    def _on_restart(self) -> None:
+        self._restarts += 1
+        for place in self._places:
+            place.is_outdated = True
+            place.opens = 0.0
+
+    def _on_words(self, worker: Worker) -> None:
+        if worker.channel.is_closed:
+            return
+        words = worker.channel.heard()
+        if words is None:
+            self._hear_no_more(worker)
+        for word in words or ():
+            match word:
+                case _ if worker.state is State.LEAVING:
+                    # It was told to, whatever it was about to do.
+                    pass
+                case Word.ASKS:
+                    self._give_socket(worker)
+                case Word.SERVES:
+                    self._on_serving(worker)
+                case Word.LEAVES:
+                    # Somebody else has told it to.
+                    logger.info("worker %d leaves; starting another", worker.place.number)
+                    self._is_leaving(worker)
+
+    def _on_serving(self, worker: Worker) -> None:
+        place, self._has_served = worker.place, True
+        old = place.worker(State.SERVING)
+        if old is not None:
+            self._leave(old)
+        place.closes = math.inf
+        worker.becomes(State.SERVING, now=time.monotonic())
+
+    def _on_exit(self, worker: Worker, status: int) -> None:
+        # What it has said last comes first.
+        self._on_words(worker)
+        self._hear_no_more(worker)
+        worker.place.workers.remove(worker)
+        if worker.state is State.STARTING:
+            self._on_failed_start(worker, status)
+        elif worker.state is State.SERVING:
+            logger.error("worker %d ended with status %d; starting another", worker.place.number, status)
+            now = time.monotonic()
+            worker.place.closes = now + _QUEUE_TIME
+            if now - worker.since < _QUICK_DEATH:
+                worker.place.opens = now + _QUICK_DEATH
+
+    def _on_failed_start(self, worker: Worker, status: int) -> None:
+        place = worker.place
+        if status != 1:
+            logger.error("worker %d ended with status %d before it served", place.number, status)
+        elif self._has_served:
+            logger.error("worker %d does not start; what it said is above", place.number)
+        is_latest = worker.restarts == self._restarts
+        if place.worker(State.SERVING) is not None:
+            if is_latest:
+                # The others would fare no better.
+                logger.error("worker %d stays as it is", place.number)
+                for other in self._places:
+                    other.is_outdated = False
+            return
+        # Who waits for it is told rather than kept waiting.
+        place.close()
+        if self._files is not None:
+            if is_latest:
+                logger.info("waiting for a file to change")
+                place.opens = math.inf
+        elif self._has_served:
+            place.opens = time.monotonic() + _QUICK_DEATH
+        else:
+            self._status = 1
+            self._stop()
+
+    def _hear_no_more(self, worker: Worker) -> None:
+        if not worker.channel.is_closed:
+            self._selector.unregister(worker.channel)
+            worker.channel.close()
+
+    # What is to be done.
+
+    def _settle(self) -> None:
+        now = time.monotonic()
+        for worker in self._workers():
+            if worker.deadline <= now:
+                what = "begun to serve" if worker.state is State.STARTING else "left"
+                logger.error("worker %d has not %s in time; killing it", worker.place.number, what)
+                worker.kill()
+        if self._is_stopping:
+            return
+        if self._files is not None and self._files_looked_at + _FILES_LOOKED_AT <= now:
+            self._look_at_files(self._files, now)
+        for place in self._places:
+            if place.closes <= now:
+                place.close()
+            if self._is_wanting(place) and place.opens <= now:
+                self._start(place, now)
+        # One after another, so that those who serve have the processors for themselves.
+        if not any(place.worker(State.STARTING) for place in self._places):
+            outdated = next((place for place in self._places if self._is_replaceable(place)), None)
+            if outdated is not None:
+                self._start(outdated, now)
+
+    def _is_wanting(self, place: Place) -> bool:
+        """Whether it is without a worker. The first of all shows whether there is any use in others."""
+        return place.is_vacant and (self._has_served or place is self._places[0])
+
+    def _is_replaceable(self, place: Place) -> bool:
+        """Whether its worker is to be replaced now. Processes that leave do not pile up behind it."""
+        return (
+            place.is_outdated
+            and place.worker(State.SERVING) is not None
+            and place.worker(State.LEAVING) is None
+        )
+
+    def _time_left(self) -> float | None:
+        """Seconds to the next thing that it will be time for."""
+        times = [worker.deadline for worker in self._workers()]
+        if not self._is_stopping:
+            times += [place.closes for place in self._places]
+            times += [place.opens for place in self._places if self._is_wanting(place)]
+            times += [] if self._files is None else [self._files_looked_at + _FILES_LOOKED_AT]
+        first = min(times, default=math.inf)
+        return None if first == math.inf else max(0.0, first - time.monotonic())
+
+    def _look_at_files(self, files: Files, now: float) -> None:
+        self._files_looked_at = now
+        if files.have_changed():
+            logger.info("files have changed; starting anew")
+            self._on_restart()
+            for worker in self._workers():
+                if worker.state is State.LEAVING:
+                    # Nobody wants to wait for what the version before the last still does.
+                    worker.hurry()
+
+    def _start(self, place: Place, now: float) -> None:
+        place.is_outdated = False
+        try:
+            worker = Worker.start(
+                place, self._arguments, restarts=self._restarts, now=now, patience=_START_TIME
+            )
+        except OSError as problem:
+            logger.error("cannot start a process for worker %d: %s", place.number, problem)
+            place.opens = now + _QUICK_DEATH
+            return
+        place.workers.append(worker)
+        self._selector.register(worker.channel, selectors.EVENT_READ, partial(self._on_words, worker))
+
+    def _give_socket(self, worker: Worker) -> None:
+        """Have it listen, on the socket of its place if that is open."""
+        place = worker.place
+        place.closes = math.inf
+        try:
+            if place.listening is None:
+                place.listening = socket.create_server(
+                    self._address, family=self._family, reuse_port=True, backlog=1024
+                )
+            worker.channel.give(place.listening)
+        except OSError as problem:
+            logger.error("cannot listen for worker %d: %s", place.number, problem)
+            worker.kill()
+
+    def _leave(self, worker: Worker) -> None:
+        """Have it take no more connections, and let its calls finish."""
+        self._is_leaving(worker)
+        worker.process.terminate()
+
+    def _is_leaving(self, worker: Worker) -> None:
+        now = time.monotonic()
+        if worker.state is State.SERVING:
+            worker.place.closes = now + _QUEUE_TIME
+        worker.becomes(State.LEAVING, now=now, patience=self._options.grace + _LEAVING_TIME)
 
     def _stop(self) -> None:
-        logger.info("stopping %d workers", len(self._workers))
-        for worker in self._workers.values():
-            worker.process.terminate()
-        for worker in self._workers.values():
-            self._wait_for(worker)
-        for listening in self._sockets:
-            listening.close()
-
-    def _wait_for(self, worker: _Worker) -> None:
-        try:
-            # Beyond its own deadlines a worker is not leaving at all.
-            worker.process.wait(self._options.grace + _LEAVING_TIME)
-        except subprocess.TimeoutExpired:
-            worker.process.kill()
-            worker.process.wait()
-
-    def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
-        if self._stopping:
-            for worker in self._workers.values():
-                worker.process.terminate()
-        self._stopping = True
-
-    def _on_restart(self, _number: int, _frame: FrameType | None) -> None:
-        self._restart = True
-
-
-class _Files:
-    """The Python files below a folder, by their times."""
-
-    def __init__(self, top: str) -> None:
-        self._top = top
-        self._seen = self._times()
-
-    def have_changed(self) -> bool:
-        """Whether any of them has changed since the last look."""
-        before, self._seen = self._seen, self._times()
-        return before != self._seen
-
-    def _times(self) -> dict[Path, int]:
-        times = {}
-        for folder, folders, files in os.walk(self._top):
-            folders[:] = [
-                name for name in folders if not name.startswith((".", "__pycache__")) and name != "target"
-            ]
-            for name in files:
-                if name.endswith(".py"):
-                    path = Path(folder, name)
-                    try:
-                        times[path] = path.stat().st_mtime_ns
-                    except FileNotFoundError:
-                        continue
-        return times
+        self._is_stopping = True
+        for place in self._places:
+            place.close()
+            for worker in place.workers:
+                if worker.state is not State.LEAVING:
+                    self._leave(worker)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import os
 import signal
-import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from landbridge._serve.channel import ToSupervisor, Word
 from landbridge._serve.loading import LoadError, load, place
 from landbridge.server import ConnectASGIApplication, ConnectWSGIApplication
 from landbridge.serving import Server, TlsConfig
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+    from landbridge import _core
     from landbridge._serve.options import Options
     from landbridge.serving import Application
 
@@ -63,13 +66,15 @@ def _server(options: Options) -> Server:
             certificate=options.tls_cert, private_key=options.tls_key, client_ca=options.tls_client_ca
         )
     fallback = None if options.fallback is None else load(options.fallback, options.app_dir)
-    return Server(
+    server = (
+        Server if options.supervisor is None else partial(_SupervisedServer, ToSupervisor(options.supervisor))
+    )
+    return server(
         *(_application(name, options) for name in options.applications),
         *_own_applications(options),
         host=options.host,
         port=options.port,
         uds=options.uds,
-        sockets=[socket.socket(fileno=number) for number in options.sockets],
         tls=tls,
         fallback=fallback,
         threads=options.threads,
@@ -99,19 +104,35 @@ def _own_applications(options: Options) -> Iterator[Application]:
         yield ReflectionService()
 
 
+class _SupervisedServer(Server):
+    """A server that gets its socket when it is ready to serve, and says what it does."""
+
+    def __init__(self, supervisor: ToSupervisor, *applications: Application, **settings: Any) -> None:
+        super().__init__(*applications, **settings)
+        self.supervisor = supervisor
+        self.on_draining(partial(supervisor.tell, Word.LEAVES))
+
+    async def _bind(self, core: _core.Server) -> None:
+        self._sockets = [await self.supervisor.listening_socket()]
+        await super()._bind(core)
+
+    async def start(self) -> None:
+        await super().start()
+        self.supervisor.tell(Word.SERVES)
+
+
 async def _serve(server: Server, options: Options) -> int:
     leaving = _Leaving(server, options.grace)
     signal.signal(signal.SIGTERM, leaving.on_signal)
+    signal.signal(signal.SIGQUIT, leaving.on_signal)
     # A terminal tells the workers of a supervisor, too; they wait for what that says.
     signal.signal(signal.SIGINT, signal.SIG_IGN if options.supervisor is not None else leaving.on_signal)
-    if options.supervisor is not None:
-        asyncio.get_running_loop().add_reader(options.supervisor, leaving.on_orphaned, options.supervisor)
     if not await leaving.started():
         logger.info("stopped before it was ready")
         return 0
-    if options.ready is not None:
-        os.write(options.ready, b"1")
-        os.close(options.ready)
+    if isinstance(server, _SupervisedServer):
+        descriptor = server.supervisor.descriptor
+        asyncio.get_running_loop().add_reader(descriptor, leaving.on_orphaned, descriptor)
     scheme = "http" if options.tls_cert is None else "https"
     for address, port in server.addresses:
         host = f"[{address}]" if ":" in address else address
@@ -127,14 +148,24 @@ async def _serve(server: Server, options: Options) -> int:
     return 0
 
 
+_STANDARD_ERROR = 2
+
+_DEAF_TIME = 1.0
+"""Seconds after which an event loop that does not take a second signal counts as blocked."""
+
+
 class _Leaving:
-    """How the process ends: one signal lets calls finish, a second cuts them, a third ends it all."""
+    """How the process ends: one signal lets calls finish, a second cuts them, a third ends it all.
+
+    So does the second where a handler blocks the event loop, which can do nothing about it then.
+    """
 
     def __init__(self, server: Server, grace: float) -> None:
         self._server = server
         self._grace = grace
         self._loop = asyncio.get_running_loop()
-        self._signals = 0
+        self._is_told = False
+        self._is_hurried = False
         self._starting: asyncio.Task[None] | None = None
         self._stops: list[asyncio.Task[None]] = []
 
@@ -148,12 +179,18 @@ class _Leaving:
         starting.result()
         return True
 
-    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
+    def on_signal(self, number: int, _frame: FrameType | None) -> None:
         """Begin, or hurry. Runs between any two steps of Python, also where a handler blocks the loop."""
-        self._signals += 1
-        if self._signals > 2:
+        if number != signal.SIGQUIT and not self._is_told:
+            self._is_told = True
+            self._loop.call_soon_threadsafe(self._stop, self._grace)
+            return
+        if self._is_hurried:
             os._exit(1)
-        self._loop.call_soon_threadsafe(self._stop, self._grace if self._signals == 1 else 0.0)
+        self._is_hurried = True
+        # Says where the loop is blocked, and ends the process, from a thread that needs nothing of Python.
+        faulthandler.dump_traceback_later(_DEAF_TIME, exit=True, file=_STANDARD_ERROR)
+        self._loop.call_soon_threadsafe(self._hurry)
 
     def on_orphaned(self, descriptor: int) -> None:
         """The supervisor is gone: nobody would replace this worker, or stop it."""
@@ -165,9 +202,12 @@ class _Leaving:
         """Wait for what was begun."""
         await asyncio.gather(*self._stops)
 
+    def _hurry(self) -> None:
+        faulthandler.cancel_dump_traceback_later()
+        self._stop(0.0)
+
     def _stop(self, grace: float) -> None:
-        if self._starting is not None:
-            self._starting.cancel()
+        if self._starting is not None and self._starting.cancel():
             return
         logger.info("draining: calls have %g seconds to finish", grace)
         self._stops.append(self._loop.create_task(self._server.stop(grace)))

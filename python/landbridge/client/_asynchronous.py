@@ -87,6 +87,7 @@ class ConnectClient:
             timeout_ms=timeout_ms,
             read_max_bytes=read_max_bytes,
             interceptors=interceptors,
+            is_blocking=False,
             compress_min_bytes=compress_min_bytes,
             wait_for_ready=wait_for_ready,
             transport=transport,

@@ -72,6 +72,7 @@ class ConnectClientSync:
             timeout_ms=timeout_ms,
             read_max_bytes=read_max_bytes,
             interceptors=interceptors,
+            is_blocking=True,
             compress_min_bytes=compress_min_bytes,
             wait_for_ready=wait_for_ready,
             transport=transport,

@@ -73,6 +73,7 @@ class Configuration:
         timeout_ms: float | timedelta | None,
         read_max_bytes: int | None,
         interceptors: Iterable[Any],
+        is_blocking: bool,
         compress_min_bytes: int,
         wait_for_ready: bool | None,
         transport: Transport | None,
@@ -82,7 +83,7 @@ class Configuration:
         self.address = [address] if isinstance(address, str) else list(address)
         self.protocol = protocol
         self.timeout_ms = None if timeout_ms is None else milliseconds(timeout_ms)
-        self.interceptors = list(interceptors)
+        self.interceptors = _checked(interceptors, is_blocking) if interceptors else []
         _import_what_calls_need(intercepted=bool(self.interceptors))
         self._codec = codec
         accepted = [DEFAULT_SEND_COMPRESSION] if accept_compression is None else list(accept_compression)
@@ -200,3 +201,9 @@ def lines_of(headers: Headers | Mapping[str, str] | None) -> Lines | None:
         return None
     every = getattr(headers, "allitems", headers.items)
     return list(every())
+
+
+def _checked(interceptors: Iterable[Any], is_blocking: bool) -> list[Any]:
+    from landbridge._operations.chain import checked  # noqa: PLC0415
+
+    return checked(interceptors, sync=is_blocking)

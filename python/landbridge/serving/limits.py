@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+from landbridge._settings import seconds, whole_number
 
 __all__ = ["Limits"]
+
+_MAY_BE_ZERO = frozenset({"max_waiting_calls", "max_connection_age_grace"})
+"""With these nobody waits; anything else would end before it began."""
 
 
 @dataclass(kw_only=True, frozen=True, slots=True)
 class Limits:
-    """What bounds a server. Times are in seconds, sizes in bytes; `None` means without a limit."""
+    """What bounds a server. Times are in seconds, sizes in bytes; `None` means without a limit.
+
+    Raises `TypeError` or `ValueError` where one makes no sense: all are more than 0, save `max_waiting_calls`
+    and `max_connection_age_grace`, which may be 0.
+    """
 
     max_concurrent_calls: int = 10_000
     """Calls in flight at once; one more fails with `RESOURCE_EXHAUSTED`."""
@@ -49,3 +58,14 @@ class Limits:
 
     max_requests_per_connection: int | None = None
     """Requests after which a connection is asked to go."""
+
+    def __post_init__(self) -> None:
+        """Raise `TypeError` or `ValueError` where one of them makes no sense."""
+        for field in fields(self):
+            value, kind = getattr(self, field.name), str(field.type)
+            optional = kind.endswith("None")
+            if kind.startswith("int"):
+                least = 0 if field.name in _MAY_BE_ZERO else 1
+                whole_number(field.name, value, least=least, most=(1 << 32) - 1, optional=optional)
+            else:
+                seconds(field.name, value, optional=optional, may_be_zero=field.name in _MAY_BE_ZERO)

@@ -14,15 +14,16 @@ from landbridge import _core
 from landbridge._kinds import KINDS
 from landbridge._native.event_loop import EventLoop
 from landbridge._native.threads import Threads
+from landbridge._settings import described, instance, whole_number
 from landbridge.server import ConnectASGIApplication, ConnectWSGIApplication
 from landbridge.serving.limits import Limits
+from landbridge.serving.tls import TlsConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from landbridge._operations.operation import Operation
-    from landbridge.serving.tls import TlsConfig
 
 __all__ = ["Application", "Server"]
 
@@ -61,6 +62,8 @@ class Server:
     ) -> None:
         """Settle what is served; nothing is opened before `start`.
 
+        Raises `TypeError` or `ValueError` for what makes no sense.
+
         Args:
             applications: What is served. Two that serve the same method are refused.
             host: Name or address to listen on; all addresses of a name are.
@@ -73,6 +76,17 @@ class Server:
             io_threads: Threads that do the network's work, outside of Python's lock.
             limits: Limits and times.
         """
+        for application in applications:
+            if not isinstance(application, (ConnectASGIApplication, ConnectWSGIApplication)):
+                advice = "give a generated application with the service in it"
+                raise TypeError(f"{described(application)} is no application of landbridge: {advice}")
+        whole_number("port", port, least=0, most=65535)
+        instance("tls", tls, TlsConfig, optional=True)
+        instance("limits", limits, Limits, optional=True)
+        whole_number("threads", threads, least=1, optional=True)
+        whole_number("io_threads", io_threads, least=1)
+        if fallback is not None and not callable(fallback):
+            raise TypeError(f"fallback is {described(fallback)}: it must be an ASGI application")
         self._applications = applications
         self._host = host
         self._asked_port = port
@@ -81,8 +95,6 @@ class Server:
         self._tls = tls
         self._fallback = fallback
         self._thread_count = min(32, 4 * (os.cpu_count() or 1)) if threads is None else threads
-        if self._thread_count < 1 or io_threads < 1:
-            raise ValueError("threads and io_threads are at least 1 each")
         self._io_threads = io_threads
         self._limits = limits or Limits()
         self._addresses: list[tuple[str, int]] = []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from landbridge._settings import described
 
 __all__ = ["TlsConfig"]
 
@@ -23,6 +26,17 @@ class TlsConfig:
 
     client_certificate_required: bool = True
     """Whether a client without a certificate is refused, where there is a `client_ca`."""
+
+    def __post_init__(self) -> None:
+        """Raise `TypeError` where something is neither text in PEM nor a path."""
+        for name in ("certificate", "private_key", "client_ca"):
+            given = getattr(self, name)
+            if not isinstance(given, (bytes, str, os.PathLike)) and not (
+                given is None and name == "client_ca"
+            ):
+                raise TypeError(
+                    f"{name} is {described(given)}: it must be PEM as bytes, or the path of a file"
+                )
 
     def _for_core(self) -> dict[str, object]:
         return {

@@ -9,7 +9,9 @@ use http::Response;
 use landbridge_client::server_gone;
 use landbridge_net::{Frame, RecvBody, RecvError, Responder, SendBody};
 use landbridge_wire::output::Finish;
-use landbridge_wire::{End, Output, ResponseEvent, ResponseReader, ResponseWriter, RpcError};
+use landbridge_wire::{
+    End, Limits, MethodInfo, Offer, Output, ResponseEvent, ResponseReader, ResponseWriter, RpcError,
+};
 
 use super::pace::Pace;
 use super::plan::{Exchange, Plan};
@@ -61,9 +63,12 @@ impl<'a> Answer<'a> {
         self.writer.method_is_unknown();
     }
 
-    /// See [`ResponseWriter::get_is_not_allowed`].
-    pub(crate) fn get_is_not_allowed(&mut self) {
-        self.writer.get_is_not_allowed();
+    /// See [`ResponseWriter::method_is`].
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn method_is(&mut self, method: MethodInfo) -> Result<(), RpcError> {
+        self.writer.method_is(method, &Offer::all(Limits::default()))
     }
 
     /// What is taken down of the call.

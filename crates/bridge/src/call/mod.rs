@@ -25,7 +25,7 @@ use landbridge_wire::{Call, Code, RequestReader, ResponseReader, RpcError, Shape
 
 pub(crate) use answer::Answer;
 pub(crate) use pace::{Overdue, Pace};
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Plan, info};
 pub(crate) use ticks::Ticks;
 
 use crate::cluster::Opened;
@@ -108,7 +108,7 @@ async fn run(
     // What is large stays where it was made, here and in the caller: it is not moved again.
     let whole = call.as_ref().is_some_and(|call| call.shape == Shape::Unary);
     let mut exchange = match call.take() {
-        Some(call) => plan.exchange(call, answer, pace)?,
+        Some(call) => plan.exchange(call, pace),
         None => return Ok(()),
     };
     if exchange.takes_one() {

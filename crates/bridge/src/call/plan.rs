@@ -8,8 +8,8 @@ use http::uri::{PathAndQuery, Scheme};
 use landbridge_schema::{Method, StreamKind};
 use landbridge_wire::outbound::Target;
 use landbridge_wire::{
-    Accepted, Call, Code, Codec, Compression, End, Limits, Protocol, ResponseHead, ResponseWriter, RpcError,
-    Shape,
+    Accepted, Call, Code, Codec, Compression, End, Limits, MethodInfo, Protocol, ResponseHead,
+    ResponseWriter, RpcError, Shape,
 };
 
 use super::answer::Answer;
@@ -123,12 +123,13 @@ impl Plan<'_> {
     /// Finds out what the method is, which may take asking the server.
     ///
     /// # Errors
-    /// There is no schema to be had, or it has no such method.
+    /// There is no schema to be had, or it has no such method, or one that cannot be called like that.
     pub(crate) async fn look_up(&mut self, why: &str, answer: &mut Answer<'_>) -> Result<(), RpcError> {
         match self.schemas.method(self.path.path(), self.cluster).await {
             Ok(Some(method)) => {
+                let info = info(&method, self.settings);
                 self.known = Some(method);
-                Ok(())
+                answer.method_is(info)
             }
             Ok(None) => {
                 answer.method_is_unknown();
@@ -140,31 +141,11 @@ impl Plan<'_> {
     }
 
     /// Decides how the call is made.
-    ///
-    /// # Errors
-    /// GET is not allowed for its method.
-    pub(crate) fn exchange(
-        &self,
-        call: Call,
-        answer: &mut Answer<'_>,
-        pace: &Pace,
-    ) -> Result<Exchange, RpcError> {
+    pub(crate) fn exchange(&self, call: Call, pace: &Pace) -> Exchange {
         let (protocol, codec) = self.upstream(&call);
         let method = &self.known;
-        if call.get
-            && !self.settings.get_without_schema
-            && !method.as_ref().is_some_and(Method::no_side_effects)
-        {
-            answer.get_is_not_allowed();
-            let message =
-                format!("{} is not declared to be without side effects: call it by POST", call.path.path());
-            return Err(RpcError::new(Code::Unimplemented, message));
-        }
         let shape = match (call.shape, method) {
-            (Shape::Stream, Some(method)) if call.protocol != Protocol::Connect => match method.kind() {
-                StreamKind::Unary => Shape::Unary,
-                _ => Shape::Stream,
-            },
+            (Shape::Stream, Some(method)) if call.protocol != Protocol::Connect => shape(method),
             (shape, _) => shape,
         };
         let converts = codec != call.codec;
@@ -179,7 +160,7 @@ impl Plan<'_> {
             Some(rule) => clamp(rule, timeout),
             None => timeout,
         });
-        Ok(Exchange {
+        Exchange {
             path: self.path.clone(),
             metadata: call.metadata,
             target: Target {
@@ -203,7 +184,7 @@ impl Plan<'_> {
                 max_message_bytes: self.settings.max_message_bytes,
             },
             method: method.clone(),
-        })
+        }
     }
 
     /// The head of the caller's response and what happens to its messages, from the server's head.
@@ -262,6 +243,21 @@ impl Exchange {
             limit: self.caller.max_message_bytes,
             fault: Code::InvalidArgument,
         }
+    }
+}
+
+/// What the callers of a method are held to.
+pub(crate) fn info(method: &Method, settings: &BridgeSettings) -> MethodInfo {
+    MethodInfo {
+        shape: shape(method),
+        no_side_effects: method.no_side_effects() || settings.get_without_schema,
+    }
+}
+
+fn shape(method: &Method) -> Shape {
+    match method.kind() {
+        StreamKind::Unary => Shape::Unary,
+        StreamKind::ClientStream | StreamKind::ServerStream | StreamKind::BidiStream => Shape::Stream,
     }
 }
 

@@ -18,7 +18,7 @@ use landbridge_wire::inbound::{self, Refusal};
 use landbridge_wire::{Code, Finish, Limits, Offer, Protocol, RpcError};
 
 use crate::access_log::{AccessLog, NamedHeaders};
-use crate::call::{Answer, Carried, Pace, Plan, Ticks};
+use crate::call::{Answer, Carried, Pace, Plan, Ticks, info};
 use crate::cluster::{AuthorityChoice, Cluster};
 use crate::config::{Action, DirectResponse, Forward, HostRewrite, Listener, Route, RouteRequest, Target};
 use crate::schemas::Schemas;
@@ -161,8 +161,18 @@ impl Proxy {
             record.changed(head.headers());
         }
         let limits = Limits { max_message_bytes: settings.max_message_bytes };
+        let schemas = self.schemas.of(target.cluster, &settings.schema);
+        let rewritten = forward.path_rewrite.as_ref().map(|rewrite| {
+            rewrite.apply(&route.matcher, head.uri().path()).parse::<PathAndQuery>().map_err(drop)
+        });
+        let known = match &rewritten {
+            None => schemas.known_method(head.uri().path()),
+            Some(path) => path.as_ref().ok().and_then(|path| schemas.known_method(path.path())),
+        };
+        let info = known.as_ref().map(|method| info(method, settings));
         let path = head.uri().path_and_query().cloned();
-        let inbound::Accepted { call, reader, writer } = match inbound::accept(head, &Offer::all(limits)) {
+        let accepted = inbound::accept(head, &Offer::all(limits), info);
+        let inbound::Accepted { call, reader, writer } = match accepted {
             Ok(accepted) => accepted,
             Err(refusal) => {
                 send_refusal(*refusal, path, &extra, respond, record);
@@ -175,23 +185,20 @@ impl Proxy {
             answer.refuse(error);
             return None;
         }
-        let path = match &forward.path_rewrite {
+        let path = match rewritten {
             None => call.path.clone(),
-            Some(rewrite) => match rewrite.apply(&route.matcher, call.path.as_str()).parse() {
-                Ok(path) => path,
-                Err(_) => {
-                    let message = format!("what the route makes of {} is no path", call.path);
-                    answer.refuse(RpcError::new(Code::Internal, message));
-                    return None;
-                }
-            },
+            Some(Ok(path)) => path,
+            Some(Err(())) => {
+                let message = format!("what the route makes of {} is no path", call.path);
+                answer.refuse(RpcError::new(Code::Internal, message));
+                return None;
+            }
         };
-        let schemas = self.schemas.of(target.cluster, &settings.schema);
         let plan = Plan {
             cluster: &self.clusters[target.cluster.index()],
             settings,
             schemas,
-            known: schemas.known_method(path.path()),
+            known,
             forward,
             timeout: target.timeout,
             request_timeout: self.listener.http.request_timeout,
@@ -274,7 +281,7 @@ fn refuse(
     mut record: Record<'_>,
 ) {
     let path = head.uri().path_and_query().cloned();
-    match inbound::accept(head, &Offer::all(Limits::default())) {
+    match inbound::accept(head, &Offer::all(Limits::default()), None) {
         Ok(accepted) => {
             record.call(accepted.call.protocol, accepted.call.path);
             let mut answer = Answer::new(respond, accepted.writer, extra, record);

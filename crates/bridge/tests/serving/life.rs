@@ -232,11 +232,11 @@ fn a_server_that_is_killed_fails_the_calls_in_flight_and_no_other() {
     world.until_stat("landbridge.calls.grpc.other.unavailable", 8);
 }
 
-#[test]
-fn a_server_that_takes_no_connection_is_unavailable_in_time() {
-    // A full backlog of an address that does not accept lets further connects hang, as a black hole would.
-    let listener = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let (_listener, address, _filling) = listener.block_on(async {
+/// The address of a server that takes no connection: a full backlog of one that does not accept lets further connects
+/// hang, as a black hole would. And what keeps it so.
+fn black_hole() -> (SocketAddr, impl Sized) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let (listener, address, filling) = runtime.block_on(async {
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
         socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
         let listener = socket.listen(1).expect("listening");
@@ -248,12 +248,44 @@ fn a_server_that_takes_no_connection_is_unavailable_in_time() {
         }
         (listener, address, filling)
     });
+    (address, (listener, filling, runtime))
+}
+
+#[test]
+fn a_server_that_takes_no_connection_is_unavailable_in_time() {
+    let (address, _full) = black_hole();
     let file = File { upstream: Some(address), cluster: "connect_timeout: 0.1s".to_owned(), ..one_worker() };
     let world = World::start(file);
     let answer = world.call(grpc("/test.S/Echo", &[]));
     assert_eq!(answer.grpc_status(), "14");
     assert_eq!(world.stat("cluster.backend.upstream_cx_connect_timeout"), 1);
     assert_eq!(world.stat("cluster.backend.upstream_rq_total"), 0);
+}
+
+#[test]
+fn a_caller_that_leaves_before_its_call_is_sent_is_counted_as_cancelled() {
+    let (address, _full) = black_hole();
+    let world = World::start(File { upstream: Some(address), ..one_worker() });
+    let front = world.front(UpstreamHttp::Http2);
+    let caller = world.runtime.block_on(within(async {
+        let head = grpc("/test.S/Echo", &[]).map(|_| ());
+        let (response, mut body) = front.open(head, false).await.expect("a connection");
+        body.data(MESSAGE.into(), true).await.expect("taken");
+        (response, body)
+    }));
+    world.until_stat("cluster.backend.upstream_rq_pending_active", 1);
+    drop(caller);
+    world.until_stat("cluster.backend.upstream_rq_cancelled", 1);
+    assert_eq!(world.stat("cluster.backend.upstream_rq_total"), 0);
+}
+
+#[test]
+fn a_name_that_nobody_has_is_unavailable_and_counted() {
+    let world = World::start(one_worker());
+    let answer = world.call(grpc("/unknown.S/Echo", &[]));
+    assert_eq!(answer.grpc_status(), "14");
+    assert!(format!("{:?}", answer.headers).contains("nobody.invalid"), "{answer:?}");
+    assert_eq!(world.stat("cluster.nameless.upstream_cx_none_healthy"), 1);
 }
 
 #[test]

@@ -105,6 +105,7 @@ static_resources:
               routes:
               - {{ match: {{ path: /direct }}, direct_response: {{ status: 200, body: {{ inline_string: hello }} }} }}
               - {{ name: gone, match: {{ prefix: /gone. }}, route: {{ cluster: nobody }} }}
+              - {{ name: unknown, match: {{ prefix: /unknown. }}, route: {{ cluster: nameless }} }}
               - {{ name: calls, match: {{ prefix: /test. }}, {route} route: {{ cluster: backend, {action} }} }}
   clusters:
   - name: backend
@@ -118,6 +119,10 @@ static_resources:
   - name: nobody
     http2_protocol_options: {{}}
     load_assignment: {{ cluster_name: nobody, endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ pipe: {{ path: /nowhere/at/all }} }} }} }}] }}] }}
+  - name: nameless
+    type: STRICT_DNS
+    http2_protocol_options: {{}}
+    load_assignment: {{ cluster_name: nameless, endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: nobody.invalid, port_value: 1 }} }} }} }}] }}] }}
 "#
         );
         let bootstrap = Bootstrap::from_yaml(&text).unwrap_or_else(|errors| panic!("{errors}\n{text}"));

@@ -33,7 +33,7 @@ pub(super) struct Lifecycle {
     drain: Drain,
     /// Wakes the task at the next step of the drain, whichever that is; what it is, `drain` itself says.
     step: Pin<Box<dyn Future<Output = ()> + Send>>,
-    /// The phase that `step` was last polled in: once a phase.
+    /// The phase that `step` was last polled in: while running, once.
     heard: Option<DrainPhase>,
     timer: Pin<Box<Sleep>>,
     retired: Option<Instant>,
@@ -52,7 +52,8 @@ impl Lifecycle {
     /// `head` is the number of the one that has begun to arrive and is not complete.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, head: Option<u64>) -> Directive {
         let mut phase = self.drain.phase();
-        if self.heard != Some(phase) && phase != DrainPhase::Aborting {
+        // While draining each time: a poll may come between the phase and its word, which then wakes for nothing.
+        if (self.heard != Some(phase) || phase == DrainPhase::Draining) && phase != DrainPhase::Aborting {
             self.heard = Some(phase);
             // Ready only if it was a step further by now.
             let _registered = self.step.as_mut().poll(cx);

@@ -17,7 +17,7 @@ pub struct TlsInfo {
     pub peer_certificates: Vec<CertificateDer<'static>>,
 }
 
-/// One subject alternative name (RFC 5280 section 4.2.1.6).
+/// One name in a certificate: a subject alternative name (RFC 5280 section 4.2.1.6), or the common name of its subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateName {
     /// A host name, possibly with a wildcard.
@@ -26,10 +26,14 @@ pub enum CertificateName {
     Ip(IpAddr),
     /// A URI, such as a SPIFFE identity.
     Uri(String),
+    /// An email address.
+    Email(String),
+    /// What the subject itself is called, which may be anything that its authority has let stand there.
+    CommonName(String),
 }
 
 impl TlsInfo {
-    /// The subject alternative names of the peer's certificate; none where it showed no certificate.
+    /// The names in the peer's certificate, its common name after the others; none where it showed no certificate.
     pub fn peer_names(&self) -> Vec<CertificateName> {
         self.peer_certificates.first().map(|leaf| names_of(leaf)).unwrap_or_default()
     }
@@ -53,14 +57,20 @@ impl TlsInfo {
 /// The names in a certificate; kinds that nobody asks for, and names that do not parse, are left out.
 pub(super) fn names_of(certificate: &CertificateDer<'_>) -> Vec<CertificateName> {
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return Vec::new() };
-    let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
-    extension.value.general_names.iter().filter_map(name_of).collect()
+    let alternative = certificate.subject_alternative_name().ok().flatten();
+    let alternative = alternative.iter().flat_map(|extension| &extension.value.general_names);
+    let common = certificate.subject().iter_common_name().find_map(|name| name.as_str().ok());
+    alternative
+        .filter_map(name_of)
+        .chain(common.map(|name| CertificateName::CommonName(name.to_owned())))
+        .collect()
 }
 
 fn name_of(name: &GeneralName<'_>) -> Option<CertificateName> {
     match name {
         GeneralName::DNSName(name) => Some(CertificateName::Dns((*name).to_owned())),
         GeneralName::URI(uri) => Some(CertificateName::Uri((*uri).to_owned())),
+        GeneralName::RFC822Name(address) => Some(CertificateName::Email((*address).to_owned())),
         GeneralName::IPAddress(bytes) => {
             let address = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
             address.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok().map(CertificateName::Ip)

@@ -58,11 +58,14 @@ impl Authority {
 
     fn issue(&self, names: &[&str]) -> Identity {
         let key = KeyPair::generate().expect("a key");
-        let (uris, hosts): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| name.contains("://"));
+        let (others, hosts): (Vec<&str>, Vec<&str>) =
+            names.iter().partition(|name| name.contains("://") || name.contains('@'));
         let hosts: Vec<String> = hosts.into_iter().map(str::to_owned).collect();
         let mut params = CertificateParams::new(hosts).expect("names");
-        for uri in uris {
-            params.subject_alt_names.push(SanType::URI(uri.try_into().expect("a URI")));
+        for name in others {
+            let ascii = name.try_into().expect("ASCII");
+            let kind = if name.contains('@') { SanType::Rfc822Name } else { SanType::URI };
+            params.subject_alt_names.push(kind(ascii));
         }
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         Identity {
@@ -182,11 +185,12 @@ async fn mutual_tls_tells_the_handler_who_calls() {
     };
     let world = world(&config);
     for http in BOTH {
-        let identity = authority.issue(&["client.test", "spiffe://test/client"]);
+        let identity = authority.issue(&["client.test", "spiffe://test/client", "client@test.example"]);
         let client = ClientTlsConfig { identity: Some(identity), ..trusting(&authority) };
         let text = says(&endpoint(&world, http, &client)).await;
         assert!(text.contains(r#"Dns("client.test")"#), "{text}");
         assert!(text.contains(r#"Uri("spiffe://test/client")"#), "{text}");
+        assert!(text.contains(r#"Email("client@test.example")"#), "{text}");
     }
     assert_ne!(CertificateName::Dns(String::new()), CertificateName::Uri(String::new()));
 }

@@ -47,13 +47,6 @@ impl Answering {
         self.fail(RpcError::new(Code::Unimplemented, message)).await;
     }
 
-    /// Answers that the method cannot be called by GET.
-    pub(super) async fn not_by_get(mut self) {
-        self.writer.get_is_not_allowed();
-        let message = "the method has side effects and cannot be called by GET: use POST";
-        self.fail(RpcError::new(Code::Unimplemented, message)).await;
-    }
-
     /// Ends the call with an error of our own. One that cannot follow what is already out breaks the answer off.
     pub(super) async fn fail(&mut self, error: RpcError) {
         if self.broken_off {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use http::Request;
 use landbridge_net::{Handler, RecvBody, Responder};
-use landbridge_wire::inbound::{self, Refusal, is_call, is_grpc};
+use landbridge_wire::inbound::{self, Refusal, is_call, is_grpc_or_web};
 use landbridge_wire::output::Finish;
 use landbridge_wire::plain::{Packing, PlainReader, PlainWriter};
 use landbridge_wire::{Code, Offer, RpcError};
@@ -16,7 +16,7 @@ use super::carry::carry;
 use super::facts::{Facts, Kind, authority};
 use super::plain_http;
 use super::receiving::Receiving;
-use super::routes::{Routes, Service};
+use super::routes::{Found, Routes, Service};
 use crate::handoff::{Channel, Event, LoopQueue, ThreadQueue, Woken};
 
 /// Limits on all calls together.
@@ -36,7 +36,7 @@ pub(crate) struct Front {
 #[derive(Debug)]
 struct Shared {
     routes: Routes,
-    /// What callers of unknown methods are answered by.
+    /// What callers of unknown services are answered by.
     unknown: Service,
     limits: Limits,
     /// Whether there is an application for what is no call.
@@ -99,8 +99,9 @@ impl Handler for Front {
         let arrived = Instant::now();
         let in_flight = InFlight::new(&self.shared.in_flight);
         let found = self.shared.routes.find(request.uri().path());
-        // An application behind has no trailers to send: gRPC is answered here.
-        if found.is_none() && self.shared.has_fallback && !is_grpc(&request) {
+        // What is beside the services is the application's behind, but gRPC, which no such application speaks.
+        let is_beside = matches!(found, Found::Nothing);
+        if is_beside && self.shared.has_fallback && !is_grpc_or_web(&request) {
             if in_flight.number > self.shared.limits.max_concurrent_calls {
                 return plain_http::overloaded(responder);
             }
@@ -111,12 +112,15 @@ impl Handler for Front {
         let (head, body) = request.into_parts();
         let (http_method, version) = (head.method.clone(), head.version);
         let request = Request::from_parts(head, ());
-        if found.is_none() && !is_call(&request) {
-            return plain_http::not_found(responder);
-        }
-        let path = found.is_none().then(|| request.uri().path().to_owned());
-        let service = found.map_or(&self.shared.unknown, |(_, service)| service);
-        let accepted = match inbound::accept(request, &service.offer) {
+        let (method, service) = match found {
+            Found::Method(method, service) => (Some(method), service),
+            _ if !is_call(&request) => return plain_http::not_found(responder),
+            Found::NoMethod(service) => (None, service),
+            Found::Nothing => (None, &self.shared.unknown),
+        };
+        let path = method.is_none().then(|| request.uri().path().to_owned());
+        let info = method.map(|method| method.stream.info(method.idempotent));
+        let accepted = match inbound::accept(request, &service.offer, info) {
             Ok(accepted) => accepted,
             Err(refusal) => return refuse(*refusal, responder),
         };
@@ -124,16 +128,13 @@ impl Handler for Front {
         let writer = PlainWriter::new(accepted.writer, &call, &service.offer, service.packing);
         let response_encoding = writer.compression();
         let mut answering = Answering::new(responder, writer);
-        let Some((method, _)) = found else {
+        let Some(method) = method else {
             let path = path.unwrap_or_default();
             return answering.unknown_method(format!("there is no method {path} on this server")).await;
         };
         if in_flight.number > self.shared.limits.max_concurrent_calls {
             let message = "the server has as many calls in flight as it takes: try again later";
             return answering.fail(RpcError::new(Code::ResourceExhausted, message)).await;
-        }
-        if call.get && !method.idempotent {
-            return answering.not_by_get().await;
         }
         let mut receiving = Receiving::new(body, PlainReader::new(accepted.reader, &call, &service.offer));
         if method.stream.takes_one() {

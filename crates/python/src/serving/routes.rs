@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use landbridge_wire::Offer;
 use landbridge_wire::plain::Packing;
+use landbridge_wire::{MethodInfo, Offer, Shape};
 
 /// What one application offers to the callers of its methods.
 #[derive(Clone, Debug)]
@@ -37,6 +37,12 @@ impl Stream {
     pub(crate) fn takes_one(self) -> bool {
         matches!(self, Self::Unary | Self::Server)
     }
+
+    /// What `wire` has to know of a method of this kind.
+    pub(crate) fn info(self, no_side_effects: bool) -> MethodInfo {
+        let shape = if self == Self::Unary { Shape::Unary } else { Shape::Stream };
+        MethodInfo { shape, no_side_effects }
+    }
 }
 
 /// One method that is served.
@@ -55,20 +61,44 @@ pub(crate) struct Method {
     pub(crate) head_first: bool,
 }
 
+/// What is at a path.
+#[derive(Debug)]
+pub(crate) enum Found<'a> {
+    Method(&'a Method, &'a Service),
+    /// No method, but it is where those of a service are.
+    NoMethod(&'a Service),
+    /// Nothing that belongs to a service.
+    Nothing,
+}
+
 /// All methods of a server, by path.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
     methods: HashMap<String, Method>,
     services: Vec<Service>,
+    /// Where methods are: `/package.Service`, and which of the services that is.
+    places: HashMap<String, usize>,
 }
 
 impl Routes {
     pub(crate) fn new(services: Vec<Service>, methods: HashMap<String, Method>) -> Self {
-        Self { methods, services }
+        let places =
+            methods.iter().filter_map(|(path, method)| Some((place(path)?.to_owned(), method.service)));
+        Self { places: places.collect(), methods, services }
     }
 
-    pub(crate) fn find(&self, path: &str) -> Option<(&Method, &Service)> {
-        let method = self.methods.get(path)?;
-        Some((method, self.services.get(method.service)?))
+    pub(crate) fn find(&self, path: &str) -> Found<'_> {
+        let service = |number: usize| self.services.get(number);
+        if let Some(method) = self.methods.get(path) {
+            return service(method.service).map_or(Found::Nothing, |service| Found::Method(method, service));
+        }
+        let number = place(path).and_then(|place| self.places.get(place));
+        number.and_then(|number| service(*number)).map_or(Found::Nothing, Found::NoMethod)
     }
+}
+
+/// The path of the service that a path of `/package.Service/Method` belongs to.
+fn place(path: &str) -> Option<&str> {
+    let (place, _method) = path.rsplit_once('/')?;
+    Some(place).filter(|place| !place.is_empty())
 }

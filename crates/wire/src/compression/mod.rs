@@ -6,6 +6,7 @@ mod negotiate;
 
 pub use compress::{Levels, compress};
 pub use decompress::{DecompressError, decompress};
+pub(crate) use negotiate::listed;
 pub use negotiate::{Accepted, offered};
 
 use crate::name::Names;

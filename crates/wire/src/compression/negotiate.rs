@@ -97,6 +97,11 @@ pub fn offered(accepted: &Accepted) -> Option<HeaderValue> {
     }
 }
 
+/// The same for those who have to say something: identity where only that is left.
+pub(crate) fn listed(accepted: &Accepted) -> HeaderValue {
+    offered(accepted).unwrap_or(const { HeaderValue::from_static("identity") })
+}
+
 fn refused(parameters: &str) -> bool {
     parameters.split(';').any(|parameter| {
         parameter.trim().strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0))
@@ -136,6 +141,7 @@ mod tests {
         assert_eq!(offered(&Accepted::NONE), None);
         let names: Vec<&str> = Accepted::ALL.iter().map(Compression::name).collect();
         assert_eq!(offered(&Accepted::ALL).unwrap(), names.join(","));
+        assert_eq!(listed(&Accepted::NONE), "identity");
         let one: Accepted = [Compression::Brotli].into_iter().collect();
         assert_eq!(offered(&one).unwrap(), "br");
         assert_eq!(both.choose(&[Compression::Gzip]), Compression::Gzip);

@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use crate::inbound::known_request_encoding;
 use crate::metadata::{BASE64, BASE64_URL};
-use crate::{Code, Codec, Compression, Message, RpcError};
+use crate::{Accepted, Code, Codec, Compression, Message, RpcError};
 
 /// What a query may hold unescaped (RFC 3986, "unreserved").
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -37,8 +37,9 @@ pub(crate) fn is_get_call(query: &str) -> bool {
         .any(|(name, _)| matches!(&*name, "message" | "encoding" | "connect"))
 }
 
-/// Reads the query. Parameters may stand in any order; unknown ones are passed over.
-pub(crate) fn read_get(query: &str, max_message_bytes: usize) -> Result<GetCall, GetError> {
+/// Reads the query, whose message may be under one of `ours`. Parameters may stand in any order; unknown ones are passed
+/// over.
+pub(crate) fn read_get(query: &str, ours: &Accepted, max_message_bytes: usize) -> Result<GetCall, GetError> {
     let parameters = Parameters::read(query).map_err(GetError::Rpc)?;
     if let Some(version) = &parameters.connect
         && version != "v1"
@@ -49,7 +50,7 @@ pub(crate) fn read_get(query: &str, max_message_bytes: usize) -> Result<GetCall,
         parameters.encoding.ok_or_else(|| invalid("the query parameter encoding is missing".into()))?;
     let codec = Codec::from_name(&encoding).ok_or(GetError::UnknownCodec)?;
     let text = parameters.message.ok_or_else(|| invalid("the query parameter message is missing".into()))?;
-    let encoding = known_request_encoding(parameters.compression.as_deref()).map_err(GetError::Rpc)?;
+    let encoding = known_request_encoding(parameters.compression.as_deref(), ours).map_err(GetError::Rpc)?;
     let data = if parameters.base64.as_deref() == Some("1") {
         decode_base64(text).ok_or_else(|| invalid("the query parameter message is not base64".into()))?
     } else {
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     fn data(query: &str) -> Option<Vec<u8>> {
-        read_get(query, 1000).ok().map(|call| call.message.payload.to_bytes().to_vec())
+        read_get(query, &Accepted::ALL, 1000).ok().map(|call| call.message.payload.to_bytes().to_vec())
     }
 
     #[test]
@@ -179,7 +180,7 @@ mod tests {
         }
         let long = format!("encoding=json&message={}", "a".repeat(1001));
         assert!(
-            matches!(read_get(&long, 1000), Err(GetError::Rpc(error)) if error.code == Code::ResourceExhausted)
+            matches!(read_get(&long, &Accepted::ALL, 1000), Err(GetError::Rpc(error)) if error.code == Code::ResourceExhausted)
         );
     }
 
@@ -194,14 +195,14 @@ mod tests {
             let codec = if json { Codec::Json } else { Codec::Proto };
             let message = Message::plain(bytes);
             let query = get_query(codec, Compression::Identity, &message);
-            let call = read_get(&query[1..], 1000).unwrap();
+            let call = read_get(&query[1..], &Accepted::ALL, 1000).unwrap();
             prop_assert_eq!(call.message, message);
             prop_assert_eq!(call.codec, codec);
         }
 
         #[test]
         fn no_query_panics(query in ".*") {
-            let _ = (is_get_call(&query), read_get(&query, 100).is_ok());
+            let _ = (is_get_call(&query), read_get(&query, &Accepted::ALL, 100).is_ok());
         }
     }
 }

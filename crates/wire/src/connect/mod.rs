@@ -12,7 +12,9 @@ mod response;
 
 pub(crate) use end_stream::{is_end_stream, read_end_stream, write_end_stream};
 pub(crate) use get::{GetError, get_query, is_get_call, read_get};
-pub(crate) use request::{make_post, open_get, open_stream, open_unary, read_stream_head, read_unary_head};
+pub(crate) use request::{
+    STREAM_ACCEPT_ENCODING, make_post, open_get, open_stream, open_unary, read_stream_head, read_unary_head,
+};
 pub(crate) use response::{
     read_stream_head as read_stream_response_head, read_unary_error,
     read_unary_head as read_unary_response_head, stream_head, unary_failure, unary_success,

@@ -3,7 +3,7 @@
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::compression::offered;
+use crate::compression::{Accepted, listed};
 use crate::inbound::request_encoding;
 use crate::metadata::once;
 use crate::outbound::Target;
@@ -13,21 +13,26 @@ use crate::{Call, Code, Codec, RpcError, timeout};
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 const TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
 pub(super) const STREAM_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
-pub(super) const STREAM_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
+pub(crate) const STREAM_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
 
-/// Reads into the call what the headers of a unary call say.
-pub(crate) fn read_unary_head(headers: &HeaderMap, call: &mut Call) -> Result<(), RpcError> {
-    read_head(headers, call, &CONTENT_ENCODING, &ACCEPT_ENCODING)
+/// Reads into the call what the headers of a unary call say, whose message may be under one of `ours`.
+pub(crate) fn read_unary_head(headers: &HeaderMap, call: &mut Call, ours: &Accepted) -> Result<(), RpcError> {
+    read_head(headers, call, ours, &CONTENT_ENCODING, &ACCEPT_ENCODING)
 }
 
-/// Reads into the call what the headers of a stream say.
-pub(crate) fn read_stream_head(headers: &HeaderMap, call: &mut Call) -> Result<(), RpcError> {
-    read_head(headers, call, &STREAM_ENCODING, &STREAM_ACCEPT_ENCODING)
+/// Reads into the call what the headers of a stream say, whose messages may be under one of `ours`.
+pub(crate) fn read_stream_head(
+    headers: &HeaderMap,
+    call: &mut Call,
+    ours: &Accepted,
+) -> Result<(), RpcError> {
+    read_head(headers, call, ours, &STREAM_ENCODING, &STREAM_ACCEPT_ENCODING)
 }
 
 fn read_head(
     headers: &HeaderMap,
     call: &mut Call,
+    ours: &Accepted,
     encoding: &HeaderName,
     accept_encoding: &HeaderName,
 ) -> Result<(), RpcError> {
@@ -53,12 +58,15 @@ fn read_head(
         return Err(RpcError::new(Code::InvalidArgument, message));
     }
     call.timeout = limit.map(timeout::parse_connect).transpose()?;
-    call.encoding = request_encoding(encoded)?;
+    call.encoding = request_encoding(encoded, ours)?;
     if !accepts {
         call.accepts.add(call.encoding);
     }
     Ok(())
 }
+
+// What is accepted is always said: left out, it would mean that the request's own compression is welcome, or whatever
+// HTTP libraries in between make of it.
 
 /// Writes the headers of a stream.
 pub(crate) fn open_stream(headers: &mut HeaderMap, target: &Target) {
@@ -67,7 +75,7 @@ pub(crate) fn open_stream(headers: &mut HeaderMap, target: &Target) {
     if !target.encoding.is_identity() {
         headers.insert(STREAM_ENCODING, HeaderValue::from_static(target.encoding.name()));
     }
-    headers.insert(STREAM_ACCEPT_ENCODING, accepts(target));
+    headers.insert(STREAM_ACCEPT_ENCODING, listed(&target.accepts));
 }
 
 /// Writes the headers of a unary call by POST; what depends on the message is the caller's to add.
@@ -78,7 +86,7 @@ pub(crate) fn open_unary(headers: &mut HeaderMap, target: &Target) {
 
 /// Writes the headers of a unary call by GET, which needs fewer.
 pub(crate) fn open_get(headers: &mut HeaderMap, target: &Target) {
-    headers.insert(ACCEPT_ENCODING, accepts(target));
+    headers.insert(ACCEPT_ENCODING, listed(&target.accepts));
     write_timeout(headers, target);
 }
 
@@ -86,12 +94,6 @@ pub(crate) fn open_get(headers: &mut HeaderMap, target: &Target) {
 pub(crate) fn make_post(headers: &mut HeaderMap, form: Form, codec: Codec) {
     headers.insert(CONTENT_TYPE, ContentType::header(form, codec));
     headers.insert(PROTOCOL_VERSION, const { HeaderValue::from_static("1") });
-}
-
-/// Always said: left out, it would mean that the request's own compression is welcome, or whatever HTTP libraries in
-/// between make of it.
-fn accepts(target: &Target) -> HeaderValue {
-    offered(&target.accepts).unwrap_or(const { HeaderValue::from_static("identity") })
 }
 
 fn write_timeout(headers: &mut HeaderMap, target: &Target) {

@@ -3,7 +3,7 @@
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::compression::offered;
+use crate::compression::{Accepted, offered};
 use crate::inbound::request_encoding;
 use crate::metadata::once;
 use crate::outbound::Target;
@@ -14,8 +14,8 @@ pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 pub(crate) const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 pub(crate) const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
-/// Reads into the call what gRPC's and gRPC-Web's headers say.
-pub(crate) fn read_head(headers: &HeaderMap, call: &mut Call) -> Result<(), RpcError> {
+/// Reads into the call what gRPC's and gRPC-Web's headers say. Messages may be under one of `ours`.
+pub(crate) fn read_head(headers: &HeaderMap, call: &mut Call, ours: &Accepted) -> Result<(), RpcError> {
     let (mut limit, mut encoding) = (None, None);
     // A pass over the few that there are is cheaper than looking each one up.
     for (name, value) in headers {
@@ -28,7 +28,7 @@ pub(crate) fn read_head(headers: &HeaderMap, call: &mut Call) -> Result<(), RpcE
         }
     }
     call.timeout = limit.map(timeout::parse_grpc).transpose()?;
-    call.encoding = request_encoding(encoding)?;
+    call.encoding = request_encoding(encoding, ours)?;
     Ok(())
 }
 

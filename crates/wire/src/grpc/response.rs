@@ -5,31 +5,35 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::request::{ACCEPT_ENCODING, ENCODING};
 use super::status::{has_status, read_end, write_end};
-use crate::compression::{Accepted, offered};
-use crate::metadata::{append, keep_metadata};
+use crate::compression::{Accepted, listed};
+use crate::metadata::{append, keep_grpc_names, keep_metadata};
 use crate::outbound::response_encoding;
 use crate::protocol::{ContentType, Form};
 use crate::{Code, Codec, End, ResponseHead, RpcError};
 
-/// The head of a response in gRPC or gRPC-Web.
-pub(crate) fn response_head(form: Form, codec: Codec, head: ResponseHead) -> Response<()> {
+/// The head of a response in gRPC or gRPC-Web, of a server that takes requests under `ours`.
+pub(crate) fn response_head(form: Form, codec: Codec, ours: &Accepted, head: ResponseHead) -> Response<()> {
     let mut response = Response::new(());
     let headers = response.headers_mut();
     *headers = head.metadata;
+    keep_grpc_names(headers);
     headers.insert(CONTENT_TYPE, ContentType::header(form, codec));
     if !head.encoding.is_identity() {
         headers.insert(ENCODING, HeaderValue::from_static(head.encoding.name()));
     }
-    // What the other side of this crate, the request reader, can read.
-    if let Some(value) = offered(&Accepted::ALL) {
-        headers.insert(ACCEPT_ENCODING, value);
-    }
+    headers.insert(ACCEPT_ENCODING, listed(ours));
     response
 }
 
 /// The head of a response that has nothing else.
-pub(crate) fn trailers_only(form: Form, codec: Codec, head: ResponseHead, end: End) -> Response<()> {
-    let mut response = response_head(form, codec, head);
+pub(crate) fn trailers_only(
+    form: Form,
+    codec: Codec,
+    ours: &Accepted,
+    head: ResponseHead,
+    end: End,
+) -> Response<()> {
+    let mut response = response_head(form, codec, ours, head);
     append(response.headers_mut(), write_end(end));
     response
 }

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 use prost::Message as _;
 
-use crate::metadata::{append, decode_binary, encode_binary, keep_metadata};
+use crate::metadata::{append, decode_binary, encode_binary, keep_grpc_names, keep_metadata};
 use crate::{Code, Detail, End, RpcError};
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -82,7 +82,8 @@ fn read_details(value: &HeaderValue, code: Code) -> Option<Vec<Detail>> {
 }
 
 /// Writes the end of a call as trailers.
-pub(crate) fn write_end(end: End) -> HeaderMap {
+pub(crate) fn write_end(mut end: End) -> HeaderMap {
+    keep_grpc_names(&mut end.trailers);
     let mut trailers = HeaderMap::with_capacity(4 + end.trailers.len());
     match end.result {
         Ok(()) => {

@@ -83,7 +83,6 @@ pub struct PlainWriter {
     compression: Compression,
     /// What the caller takes.
     accepted: Accepted,
-    offered: Accepted,
     packing: Packing,
 }
 
@@ -92,7 +91,7 @@ impl PlainWriter {
     pub fn new(writer: ResponseWriter, call: &Call, offer: &Offer, packing: Packing) -> Self {
         let offered = offer.compressions();
         let compression = call.accepts.iter().find(|wanted| offered.contains(*wanted)).unwrap_or_default();
-        Self { writer, head: Some(HeaderMap::new()), compression, accepted: call.accepts, offered, packing }
+        Self { writer, head: Some(HeaderMap::new()), compression, accepted: call.accepts, packing }
     }
 
     /// The compression of messages.
@@ -152,11 +151,6 @@ impl PlainWriter {
         self.writer.method_is_unknown();
     }
 
-    /// As [`ResponseWriter::get_is_not_allowed`].
-    pub fn get_is_not_allowed(&mut self) {
-        self.writer.get_is_not_allowed();
-    }
-
     /// Ends the answer. Trailers that belong to HTTP or a protocol are left out.
     pub fn end(&mut self, mut end: End, out: &mut Output<Response<()>>) {
         self.give_head();
@@ -176,8 +170,7 @@ impl PlainWriter {
 
     fn give_head(&mut self) {
         if let Some(metadata) = self.head.take() {
-            let accepts = Some(self.offered);
-            self.writer.head(ResponseHead { metadata, encoding: self.compression, accepts });
+            self.writer.head(ResponseHead { metadata, encoding: self.compression, accepts: None });
         }
     }
 }

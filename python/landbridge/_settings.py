@@ -1,0 +1,65 @@
+"""Settings that make no sense, said in one sentence: which it is, what came, and what it must be."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def described(given: Any) -> str:
+    """A value in words: short ones as they are, others by their class."""
+    if given is None or isinstance(given, (bool, int, float, str, bytes)):
+        text = repr(given)
+        return text if len(text) <= 60 else f"{text[:60]}..."
+    return f"the class {given.__name__}" if isinstance(given, type) else f"a {type(given).__name__}"
+
+
+def whole_number(
+    name: str, given: Any, *, least: int, most: int | None = None, optional: bool = False
+) -> None:
+    """Raise `TypeError` or `ValueError` unless it is one; `None` is, where it is optional."""
+    if given is None and optional:
+        return
+    is_number = isinstance(given, int) and not isinstance(given, bool)
+    if is_number and least <= given and (most is None or given <= most):
+        return
+    wanted = f"{least} or more" if most is None else f"{least} to {most}"
+    raise (ValueError if is_number else TypeError)(
+        f"{name} is {described(given)}: it must be a whole number, {wanted}{_or_none(optional)}"
+    )
+
+
+def seconds(name: str, given: Any, *, optional: bool = False, may_be_zero: bool = False) -> None:
+    """Raise `TypeError` or `ValueError` unless it is a time in seconds; `None` is, where it is optional."""
+    if given is None and optional:
+        return
+    is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    if is_number and (0 < given < math.inf or (may_be_zero and given == 0)):
+        return
+    wanted = "0 or more" if may_be_zero else "more than 0"
+    raise (ValueError if is_number else TypeError)(
+        f"{name} is {described(given)}: it must be a time in seconds, {wanted}{_or_none(optional)}"
+    )
+
+
+def instance(name: str, given: Any, wanted: type[Any], *, optional: bool = False) -> None:
+    """Raise `TypeError` unless it is an instance of the class; `None` is good, where it is optional."""
+    if not isinstance(given, wanted) and not (given is None and optional):
+        place = f"{wanted.__module__}.{wanted.__qualname__}"
+        raise TypeError(f"{name} is {described(given)}: it must be a {place}{_or_none(optional, '')}")
+
+
+def made_of(name: str, given: Any, methods: tuple[str, ...], example: str) -> list[Any]:
+    """What a list holds. Raises `TypeError` unless each is an object with all of these methods."""
+    if isinstance(given, str) or not hasattr(given, "__iter__"):
+        raise TypeError(f"{name} is {described(given)}: it must be a list, as [{example}]")
+    items = list(given)
+    for index, item in enumerate(items):
+        if isinstance(item, type) or not all(hasattr(item, method) for method in methods):
+            wanted = f"an object with {', '.join(methods)}, as {example}"
+            raise TypeError(f"{name}[{index}] is {described(item)}: it must be {wanted}")
+    return items
+
+
+def _or_none(optional: bool, meaning: str = " for no limit") -> str:
+    return f", or None{meaning}" if optional else ""
