@@ -13,7 +13,7 @@ from landbridge.protocol import ProtocolType
 from landbridge.serving import ServerSync
 
 from tests.client.echo import ECHO, TALK, Echo, text
-from tests.client.test_channels import Relay
+from tests.running.relays import Relay
 
 PROTOCOLS = pytest.mark.parametrize(
     "protocol", list(ProtocolType), ids=lambda protocol: protocol.name.lower()
