@@ -114,7 +114,8 @@ pub struct ServerSettings {
     /// Bytes of an HTTP/1.1 response that may wait for the socket. Default 64 KiB.
     pub http1_send_buffer: usize,
     /// Bytes of an HTTP/1.1 request that are read and discarded when its answer is complete before it is, so that the
-    /// connection can be used again. Default 256 KiB; more closes the connection.
+    /// connection can be used again. Default 256 KiB. Where more is announced the answer says that the connection closes;
+    /// where nothing is announced (chunked content) only [`lingering_time`](Self::lingering_time) bounds it.
     pub http1_discard_limit: u64,
     /// How long a client may go on sending the rest of a request whose answer is complete, its first bytes to a
     /// connection that is about to close because a drain has begun, and one more request on an idle HTTP/1.1 connection

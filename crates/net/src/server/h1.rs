@@ -101,6 +101,7 @@ async fn exchange<H: Handler>(
         // There is no content to cut off in the answer to a HEAD.
         complete: request.method() == Method::HEAD,
     };
+    connection.unread.promise(false);
     let shared = Arc::new(Mutex::new(Answer::Awaited(None)));
     let limit = connection.server.settings.http1_send_buffer;
     let responder = Responder::http1(Slot { shared: Arc::clone(&shared), limit }, connection);
@@ -128,9 +129,11 @@ async fn exchange<H: Handler>(
         Answer::Given(mut head, content) => {
             let connection = &place.in_flight.connection;
             let leaving = connection.is_retiring() || drain.phase() != DrainPhase::Running;
-            if leaving || connection.is_used_up() || connection.unread.closes() {
+            let closes = leaving || connection.is_used_up() || connection.unread.closes();
+            if closes {
                 head.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
+            connection.unread.promise(!closes);
             let task = work.map(|work| tokio::spawn(work_on(work, shared)).abort_handle());
             Ok(head.map(|()| AnswerBody { content, task, place: Some(place) }))
         }

@@ -2,8 +2,10 @@
 //!
 //! An answer may be complete before its request is. On HTTP/1.1 a socket that is closed with bytes in it that nobody has
 //! read is reset by the system, and a reset destroys the answer wherever the client has not read it yet. So the client may
-//! finish first. A small rest is read and discarded, and the connection goes on. With a larger one it closes, but only
-//! after it has lingered: our side is shut down, then what still comes is discarded (RFC 9112 section 9.6).
+//! finish first. A small rest is read and discarded, and the connection goes on. Where a larger one is announced the
+//! answer says that the connection closes, and so it does, but only after it has lingered: our side is shut down, then
+//! what still comes is discarded (RFC 9112 section 9.6). Behind an answer that did not say so it closes only on a client
+//! that is still sending after its time, for one that is done may have begun with its next request.
 //!
 //! On HTTP/2 the rest costs no more than its stream. RST_STREAM with NO_ERROR stops the client (RFC 9113 section 8.1), but
 //! not every client keeps the answer then, so there too it may finish first.
@@ -31,6 +33,8 @@ use crate::settings::ServerSettings;
 pub(super) struct Unread {
     /// Whether there is a rest: most connections never have one, and need no lock to see it.
     present: AtomicBool,
+    /// The answer to the current request has begun, and did not say that the connection closes.
+    promised: AtomicBool,
     left: Mutex<Left>,
 }
 
@@ -45,9 +49,9 @@ struct Left {
 enum Rest {
     #[default]
     Nothing,
-    /// To be discarded behind the answer, up to so many bytes.
-    Little(Incoming, u64),
-    /// Not worth reading through: the connection closes.
+    /// To be discarded behind the answer.
+    Little(Incoming),
+    /// Not worth reading through, or not in time: the connection closes.
     TooMuch,
     /// Nobody knows where it ends: the connection closes.
     Broken,
@@ -57,12 +61,12 @@ impl Unread {
     /// Takes over content that its handler has let go of. A client that waits to be told to send it
     /// (`expect: 100-continue`) may well go on without: its connection has no certain next request.
     pub(super) fn leave(&self, content: Incoming, awaited: bool, settings: &ServerSettings) {
-        let limit = settings.http1_discard_limit;
+        let large = content.size_hint().lower() > settings.http1_discard_limit;
         let mut left = self.lock();
-        left.rest = if awaited || content.size_hint().lower() > limit {
+        left.rest = if awaited || large && !self.promised.load(Relaxed) {
             Rest::TooMuch
         } else {
-            Rest::Little(content, limit)
+            Rest::Little(content)
         };
         self.present.store(true, Relaxed);
     }
@@ -81,6 +85,11 @@ impl Unread {
         self.present.load(Relaxed)
     }
 
+    /// Says of the answer that begins now whether it says that the connection closes; false before there is any.
+    pub(super) fn promise(&self, goes_on: bool) {
+        self.promised.store(goes_on, Relaxed);
+    }
+
     /// Whether the connection will close because of it.
     pub(super) fn closes(&self) -> bool {
         self.is_present() && matches!(self.lock().rest, Rest::TooMuch | Rest::Broken)
@@ -93,21 +102,19 @@ impl Unread {
         }
         let mut left = self.lock();
         let Left { rest, clock } = &mut *left;
-        let Rest::Little(content, budget) = rest else { return Poll::Ready(()) };
+        let Rest::Little(content) = rest else { return Poll::Ready(()) };
         loop {
             match Pin::new(&mut *content).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    let len = frame.data_ref().map_or(0, |data| data.len() as u64);
-                    match budget.checked_sub(len) {
-                        Some(rest) => *budget = rest,
-                        None => {
-                            *rest = Rest::TooMuch;
-                            return Poll::Ready(());
-                        }
-                    }
-                    if !content.is_end_stream() {
-                        continue;
-                    }
+                // Time passes for those who never stop sending, too.
+                Poll::Ready(Some(Ok(_passed_over)))
+                    if !content.is_end_stream() && poll_clock(clock, cx, time).is_pending() =>
+                {
+                    continue;
+                }
+                Poll::Ready(Some(Ok(_last))) if content.is_end_stream() => {}
+                Poll::Ready(Some(Ok(_late))) => {
+                    *rest = Rest::TooMuch;
+                    return Poll::Ready(());
                 }
                 Poll::Ready(None | Some(Err(_))) => {}
                 Poll::Pending => {
