@@ -3,7 +3,25 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+
+def pem(given: bytes | str | os.PathLike[str]) -> bytes | Path:
+    """PEM, as text or as the path of its file, as the core takes it.
+
+    Text is never taken for a path: that would stand in errors, where a private key must not.
+    """
+    if isinstance(given, bytes):
+        return given
+    if isinstance(given, str) and given.lstrip().startswith("-----BEGIN"):
+        return given.encode()
+    from pathlib import Path  # noqa: PLC0415
+
+    return Path(given)
 
 
 def described(given: Any) -> str:

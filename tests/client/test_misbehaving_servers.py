@@ -281,6 +281,23 @@ def test_what_follows_the_end_fails_the_call(after: bytes) -> None:
     assert f"{len(after)} bytes behind the end" in error.message
 
 
+def test_the_servers_own_error_counts_whatever_follows_it() -> None:
+    end = envelope(b'{"error":{"code":"not_found","message":"gone"}}', 2)
+    with raw_server(lambda peer: peer.sendall(http1(end + b"x", "application/connect+proto"))) as url:
+        error = failure(url, stream=True)
+    assert (error.code, error.message) == (Code.NOT_FOUND, "gone")
+
+
+@CASES
+def test_a_proxys_page_is_told_of(protocol: ProtocolType, stream: bool) -> None:
+    page = http1(b"<html>", "text/html", status="502 Bad Gateway")
+    with raw_server(lambda peer: peer.sendall(page)) as url:
+        error = failure(url, protocol, stream=stream)
+    assert error.code is Code.UNAVAILABLE
+    assert "502 Bad Gateway" in error.message
+    assert "text/html" in error.message
+
+
 def test_an_answer_that_goes_on_behind_its_end_is_not_waited_for() -> None:
     content = envelope(MESSAGE) + CONNECT_END
     head = "HTTP/1.1 200 OK\r\ncontent-type: application/connect+proto\r\ntransfer-encoding: chunked\r\n\r\n"

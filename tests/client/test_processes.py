@@ -22,7 +22,7 @@ from tests.running.processes import running
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 PREAMBLE = """
-import asyncio, gc, os, signal, sys, threading
+import asyncio, gc, os, signal, sys, threading, time
 from landbridge.client import ConnectClient, ConnectClientSync, Transport
 from landbridge.code import Code
 from landbridge.errors import ConnectError
@@ -511,3 +511,82 @@ def test_a_signal_handler_runs_while_a_call_waits(run: Run) -> None:
         """
     )
     assert done.stdout == "1\n"
+
+
+@pytest.mark.parametrize("call", ["unary", "stream"])
+def test_a_fork_in_a_signals_handler_fails_the_call_in_the_child(run: Run, call: str) -> None:
+    run(
+        f"""
+        client = ConnectClientSync(url)
+        say(client)
+        child = None
+
+        def fork(*_):
+            global child
+            child = os.fork()
+
+        signal.signal(signal.SIGALRM, fork)
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        try:
+            if {call == "unary"}:
+                client.execute_unary(request=text("wait"), method=ECHO, timeout_ms=3_000)
+            else:
+                list(client.execute_server_stream(request=text("wait"), method=COUNT, timeout_ms=3_000))
+        except ConnectError as error:
+            if child == 0:
+                os._exit(0 if error.code is Code.UNAVAILABLE and "fork" in error.message else 3)
+            assert error.code is Code.DEADLINE_EXCEEDED, error
+        wait_for(child)
+        """
+    )
+
+
+def test_what_a_signals_handler_raises_comes_through(run: Run) -> None:
+    run(
+        """
+        from landbridge.compat import google_protobuf_binary_codec
+
+        class TooLongError(Exception):
+            pass
+
+        def interrupt(*_):
+            raise TooLongError
+
+        class Interrupted:
+            def __init__(self):
+                self.name, self.encode = codec.name, codec.encode
+
+            def decode(self, data, message):
+                # The signal comes in the middle of it.
+                signal.raise_signal(signal.SIGALRM)
+                return codec.decode(data, message)
+
+        codec = google_protobuf_binary_codec()
+        signal.signal(signal.SIGALRM, interrupt)
+        client = ConnectClientSync(url, codec=Interrupted())
+        for call in (
+            lambda: client.execute_unary(request=text("a"), method=ECHO),
+            lambda: list(client.execute_server_stream(request=text("3"), method=COUNT)),
+        ):
+            try:
+                call()
+            except TooLongError:
+                pass
+            else:
+                raise AssertionError("nothing came through")
+        """
+    )
+
+
+def test_a_stream_that_is_over_holds_nothing_of_its_client(run: Run) -> None:
+    run(
+        """
+        with ConnectClientSync(url) as client:
+            with client.execute_server_stream(request=text("3"), method=COUNT) as stream:
+                assert len(list(stream)) == 3
+        deadline = time.monotonic() + 10
+        while len(os.listdir("/proc/self/task")) > 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        """
+    )

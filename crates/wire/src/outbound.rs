@@ -241,7 +241,8 @@ enum Body {
     },
     Unary {
         status: StatusCode,
-        json: bool,
+        /// Of a failure.
+        content_type: Option<HeaderValue>,
         encoding: Compression,
         trailers: HeaderMap,
         chunks: Chunks,
@@ -341,8 +342,8 @@ impl ResponseReader {
             return;
         }
         match std::mem::replace(&mut self.body, Body::Ignored) {
-            Body::Unary { status, json, encoding, trailers, chunks, len, .. } => {
-                self.end_unary(status, json, encoding, trailers, chunks, len);
+            Body::Unary { status, content_type, encoding, trailers, chunks, len, .. } => {
+                self.end_unary(status, content_type, encoding, trailers, chunks, len);
             }
             Body::Envelopes { started: false, status_in_head: Some(headers), .. } => {
                 self.finish(grpc::read_end(headers));
@@ -364,7 +365,8 @@ impl ResponseReader {
                     "the server's response ended before its head",
                 )));
             }
-            Body::Told { end, surplus: 0 } => self.end = Some(end),
+            // The server's own error says more than what follows it.
+            Body::Told { end, surplus } if surplus == 0 || end.result.is_err() => self.end = Some(end),
             Body::Told { surplus, .. } => {
                 let message = format!("the server sent {surplus} bytes behind the end of its response");
                 self.end = Some(End::failed(RpcError::new(Code::Internal, message)));
@@ -490,14 +492,13 @@ impl ResponseReader {
     }
 
     fn unary_head(&mut self, status: StatusCode, headers: HeaderMap) {
-        let content_type = headers.get(CONTENT_TYPE).and_then(ContentType::parse);
-        let json = content_type == Some(ContentType { form: Form::ConnectUnary, codec: Some(Codec::Json) });
+        let is_error = status != StatusCode::OK;
+        let content_type = headers.get(CONTENT_TYPE).filter(|_| is_error).cloned();
         match connect::read_unary_response_head(self.codec, status, headers, &self.accepts) {
             Ok((head, trailers)) => {
-                let is_error = status != StatusCode::OK;
                 self.body = Body::Unary {
                     status,
-                    json,
+                    content_type,
                     encoding: head.encoding,
                     trailers,
                     chunks: Chunks::new(),
@@ -513,7 +514,7 @@ impl ResponseReader {
     fn end_unary(
         &mut self,
         status: StatusCode,
-        json: bool,
+        content_type: Option<HeaderValue>,
         encoding: Compression,
         trailers: HeaderMap,
         chunks: Chunks,
@@ -527,13 +528,13 @@ impl ResponseReader {
             return;
         }
         let body = decompress(&payload, encoding, self.max_end()).unwrap_or_default();
-        let result = Err(connect::read_unary_error(status, json, &body));
+        let result = Err(connect::read_unary_error(status, content_type.as_ref(), &body));
         self.end = Some(End { result, trailers });
     }
 
     /// More has come of a unary response than may.
     fn overrun(&mut self) {
-        let Body::Unary { status, trailers, len, limit, .. } =
+        let Body::Unary { status, content_type, trailers, len, limit, .. } =
             std::mem::replace(&mut self.body, Body::Ignored)
         else {
             return;
@@ -542,7 +543,7 @@ impl ResponseReader {
             too_large(len, limit)
         } else {
             // Such as a page for people.
-            connect::read_unary_error(status, false, &[])
+            http_failure(status, content_type.as_ref())
         };
         self.finish(End { result: Err(error), trailers });
     }
@@ -552,6 +553,30 @@ impl ResponseReader {
         self.end = Some(end);
         self.body = Body::Ignored;
     }
+}
+
+/// The failure of a response that no protocol has written, such as a proxy's page for people.
+pub(crate) fn http_failure(status: StatusCode, content_type: Option<&HeaderValue>) -> RpcError {
+    let what = content_type.map(|value| format!(" and content of the type {value:?}")).unwrap_or_default();
+    RpcError::new(
+        Code::from_http_status(status),
+        format!("the server answered with HTTP status {status}{what}"),
+    )
+}
+
+/// The failure of a response in another form or codec than that of its request.
+pub(crate) fn wrong_content_type(
+    code: Code,
+    value: Option<&HeaderValue>,
+    form: Form,
+    codec: Codec,
+) -> RpcError {
+    let expected = ContentType::header(form, codec);
+    let message = match value {
+        None => format!("the response has no content-type; {expected:?} is expected"),
+        Some(value) => format!("the response's content-type is {value:?}; {expected:?} is expected"),
+    };
+    RpcError::new(code, message)
 }
 
 /// The same finding is the caller's fault in a request and the server's in a response.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from landbridge._compressions import is_own, level_of, own
 from landbridge._core import __version__
 from landbridge._kinds import KINDS
+from landbridge._settings import described
 from landbridge.code import Code
 from landbridge.compression.gzip import GzipCompression
 from landbridge.errors import ConnectError
@@ -189,10 +191,16 @@ def _codec_of(method: MethodInfo[Any, Any]) -> Codec[Any, Any]:
 
 
 def milliseconds(timeout: float | timedelta) -> float:
-    """A time as a number."""
+    """A time as a number. Raises `TypeError` or `ValueError` for what is no time."""
     if isinstance(timeout, (int, float)):
+        if math.isnan(timeout):
+            raise ValueError("timeout_ms is not a number (nan)")
         return timeout
-    return timeout.total_seconds() * 1000
+    try:
+        return timeout.total_seconds() * 1000
+    except AttributeError:
+        wanted = "a number of milliseconds, or a timedelta"
+        raise TypeError(f"timeout_ms is {described(timeout)}: it must be {wanted}") from None
 
 
 def lines_of(headers: Headers | Mapping[str, str] | None) -> Lines | None:

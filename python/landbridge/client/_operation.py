@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from landbridge._compressions import unpacked
 from landbridge._core import Compressed
+from landbridge._settings import described
 from landbridge.code import Code
 from landbridge.errors import ConnectError
 
@@ -44,7 +45,11 @@ class Operation:
         self._read_max_bytes = read_max_bytes
 
     def encode(self, message: Any) -> Any:
-        """The message as it is sent."""
+        """The message as it is sent. Raises `TypeError` for what is no message of the method's."""
+        wanted = self.method.input
+        if not isinstance(message, wanted) and _type_name(message) != _type_name(wanted):
+            method = f"{self.method.service_name}/{self.method.name}"
+            raise TypeError(f"{method} is called with {described(message)}: it takes a {wanted.__name__}")
         data = self._codec.encode(message)
         if self._send is None:
             return data
@@ -59,6 +64,10 @@ class Operation:
         except ConnectError:
             raise
         except Exception as error:
+            from landbridge._signals import raised_by_a_signal  # noqa: PLC0415
+
+            if raised_by_a_signal(error):
+                raise
             name = self.method.output.__name__
             message = f"the server's response is no {name} in {self._codec.name()}: {error}"
             raise ConnectError(Code.INTERNAL, message) from error
@@ -67,3 +76,8 @@ class Operation:
         name = call.response_encoding
         compression = None if name is None else self._compressions.get(name)
         return unpacked(data, compression, self._read_max_bytes, fault=Code.INTERNAL, what="the response")
+
+
+def _type_name(message: Any) -> Any:
+    """The name of a protobuf message's type, which may have several classes; of others, what they are."""
+    return getattr(getattr(message, "DESCRIPTOR", None), "full_name", message)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from landbridge import _core
+from landbridge._settings import pem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +42,7 @@ _making_default = threading.Lock()
 
 
 class TlsSettings:
-    """The client's side of TLS. Certificates are PEM in bytes, or the path of a PEM file."""
+    """The client's side of TLS. Certificates are given as PEM, or as the path of a PEM file."""
 
     __slots__ = ("_settings",)
 
@@ -65,9 +66,9 @@ class TlsSettings:
             verify: Whether certificates are checked at all. Without it, nobody knows who answers.
         """
         self._settings = {
-            "ca": _source(ca),
-            "certificate_chain": _source(certificate),
-            "private_key": _source(private_key),
+            "ca": None if ca is None else pem(ca),
+            "certificate_chain": None if certificate is None else pem(certificate),
+            "private_key": None if private_key is None else pem(private_key),
             "server_name": server_name,
             "verify": verify,
         }
@@ -178,11 +179,3 @@ class Transport:
 
     def _client(self, addresses: Sequence[str], style: Mapping[str, Any]) -> _core.Client:
         return self._core.client(list(addresses), style, proxy=self._proxy, trust_env=self._trust_env)
-
-
-def _source(given: bytes | str | Path | None) -> bytes | Path | None:
-    if given is None or isinstance(given, bytes):
-        return given
-    from pathlib import Path  # noqa: PLC0415
-
-    return Path(given)

@@ -6,14 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from landbridge._settings import described
+from landbridge._settings import described, pem
 
 __all__ = ["TlsConfig"]
 
 
 @dataclass(kw_only=True, frozen=True, slots=True)
 class TlsConfig:
-    """Certificates, each as PEM in bytes or as the path of a PEM file. TLS 1.2 and 1.3 are spoken."""
+    """Certificates, each as PEM or as the path of a PEM file. TLS 1.2 and 1.3 are spoken."""
 
     certificate: bytes | str | Path
     """The server's certificate, with those between it and a root."""
@@ -34,18 +34,12 @@ class TlsConfig:
             if not isinstance(given, (bytes, str, os.PathLike)) and not (
                 given is None and name == "client_ca"
             ):
-                raise TypeError(
-                    f"{name} is {described(given)}: it must be PEM as bytes, or the path of a file"
-                )
+                raise TypeError(f"{name} is {described(given)}: it must be PEM, or the path of a file")
 
     def _for_core(self) -> dict[str, object]:
         return {
-            "certificate_chain": _source(self.certificate),
-            "private_key": _source(self.private_key),
-            "client_ca": None if self.client_ca is None else _source(self.client_ca),
+            "certificate_chain": pem(self.certificate),
+            "private_key": pem(self.private_key),
+            "client_ca": None if self.client_ca is None else pem(self.client_ca),
             "client_certificate_required": self.client_certificate_required,
         }
-
-
-def _source(given: bytes | str | Path) -> bytes | Path:
-    return given if isinstance(given, bytes) else Path(given)

@@ -1,6 +1,6 @@
 //! A call, as its Python caller holds it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use landbridge_client::{Head, Outgoing};
@@ -27,20 +27,25 @@ pub(crate) struct ClientCall {
     outbound: Arc<Outbound>,
     /// What is left to be done to make it, where nobody has waited for it yet.
     start: Mutex<Option<Start>>,
-    /// Held so that the thread goes on for as long as it has a call.
-    thread: Arc<IoThread>,
+    /// Held so that the thread goes on until the call is over.
+    thread: Mutex<Option<Arc<IoThread>>>,
     generation: u64,
 }
 
 impl ClientCall {
     pub(super) fn started(outbound: Arc<Outbound>, thread: Arc<IoThread>) -> Self {
-        Self { outbound, start: Mutex::new(None), thread, generation: generation() }
+        Self { outbound, start: Mutex::new(None), thread: Mutex::new(Some(thread)), generation: generation() }
     }
 
     /// One that is made when a thread waits for its answer.
     pub(super) fn prepared(start: Start, thread: Arc<IoThread>) -> Self {
         let outbound = Arc::clone(&start.outbound);
-        Self { outbound, start: Mutex::new(Some(start)), thread, generation: generation() }
+        Self {
+            outbound,
+            start: Mutex::new(Some(start)),
+            thread: Mutex::new(Some(thread)),
+            generation: generation(),
+        }
     }
 
     /// A call does not cross a fork: its thread and its connection are the parent's.
@@ -60,15 +65,20 @@ impl ClientCall {
         }
     }
 
+    /// Raises what the call, which is over, has failed with, if it has.
     fn succeeded(&self, py: Python<'_>) -> PyResult<()> {
+        drop(locked(&self.thread).take());
         let Some(end) = self.outbound.failure() else { return Ok(()) };
         let headers = self.outbound.with_head(|head| owned(&head.metadata)).unwrap_or_default();
         raise_end(py, end, headers)
     }
 
     fn wait(&self, py: Python<'_>, what: What) -> PyResult<()> {
-        let outbound = self.outbound(py)?;
-        while !py.detach(|| outbound.wait(what, BETWEEN_SIGNALS)) {
+        // Looked up each time: what a signal's handler does may be to fork.
+        while !{
+            let outbound = self.outbound(py)?;
+            py.detach(|| outbound.wait(what, BETWEEN_SIGNALS))
+        } {
             py.check_signals()?;
         }
         Ok(())
@@ -131,11 +141,11 @@ impl ClientCall {
     /// As `answer`, and waits for it; makes the call first, if it was only prepared.
     fn answer_blocking(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let outbound = self.outbound(py)?;
-        let start = self.start.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let start = locked(&self.start).take().zip(locked(&self.thread).clone());
         // Made without the GIL: the I/O thread, which may take this core at once, would keep all others from it.
         let over = py.detach(|| {
-            if let Some(start) = start {
-                self.thread.make_blocking(start);
+            if let Some((start, thread)) = start {
+                thread.make_blocking(start);
             }
             outbound.wait(What::End, BETWEEN_SIGNALS)
         });
@@ -195,8 +205,10 @@ impl ClientCall {
 
     /// Raises what the call has failed with, if it has.
     fn check(&self, py: Python<'_>) -> PyResult<()> {
-        self.outbound(py)?;
-        self.succeeded(py)
+        match self.outbound(py)?.is_over() {
+            true => self.succeeded(py),
+            false => Ok(()),
+        }
     }
 
     /// Whether the call is over.
@@ -231,6 +243,10 @@ pub(super) fn raise_end(py: Python<'_>, end: End, headers: Lines) -> PyResult<()
         Ok(()) => Ok(()),
         Err(error) => Err(errors::raised_with(py, &error, headers, owned(&end.trailers))),
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(super) fn owned(headers: &http::HeaderMap) -> Lines {

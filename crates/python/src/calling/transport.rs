@@ -138,7 +138,7 @@ impl Transport {
         let authority = settings.authority.as_deref().map(authority).transpose()?;
         let health_check = settings.health_check.clone().or_else(|| service_config.health_check.clone());
         let settings = ChannelSettings {
-            dns_refresh: seconds("dns_refresh", settings.dns_refresh)?,
+            dns_refresh: above_zero("dns_refresh", settings.dns_refresh)?,
             authority,
             health_check,
             throttling: service_config.throttling,
@@ -243,10 +243,13 @@ impl GivenSettings {
             connect_timeout: seconds("connect_timeout", self.connect_timeout)?,
             idle_timeout: maybe("idle_timeout", self.idle_timeout)?,
             max_connection_age: maybe("max_connection_age", self.max_connection_age)?,
-            max_connections: self.max_connections,
-            max_pending: self.max_pending_calls,
-            max_concurrent_streams: self.max_streams_per_connection,
-            http1_max_header_bytes: self.max_header_bytes as usize,
+            max_connections: at_least_one("max_connections", self.max_connections)?,
+            max_pending: at_least_one("max_pending_calls", self.max_pending_calls)?,
+            max_concurrent_streams: self
+                .max_streams_per_connection
+                .map(|most| at_least_one("max_streams_per_connection", most))
+                .transpose()?,
+            http1_max_header_bytes: at_least_one("max_header_bytes", self.max_header_bytes as usize)?,
             backoff_base: above_zero("backoff_initial", self.backoff_initial)?,
             backoff_max: above_zero("backoff_max", self.backoff_max)?,
             http2: Http2Settings {
@@ -291,6 +294,13 @@ fn authority(text: &str) -> PyResult<Authority> {
     text.parse().map_err(|_| {
         PyValueError::new_err(format!("authority is {text:?}: it must be a host, with a port or without"))
     })
+}
+
+fn at_least_one(name: &str, value: usize) -> PyResult<usize> {
+    match value {
+        0 => Err(PyValueError::new_err(format!("{name} is 0: it must be at least 1"))),
+        value => Ok(value),
+    }
 }
 
 fn above_zero(name: &str, value: f64) -> PyResult<Duration> {

@@ -27,7 +27,7 @@ use crate::{Code, Message, RpcError};
 pub(crate) fn read_message(envelope: Envelope) -> Result<Message, RpcError> {
     envelope.into_message().map_err(|flags| {
         let message =
-            format!("a message has the flags {flags:#010b}: a client may set only bit 0 (compressed)");
+            format!("a message has the flags {flags:#010b}: of a message only bit 0 (compressed) may be set");
         RpcError::new(Code::InvalidArgument, message)
     })
 }

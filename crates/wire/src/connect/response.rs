@@ -8,7 +8,7 @@ use super::request::{STREAM_ACCEPT_ENCODING, STREAM_ENCODING};
 use crate::compression::{Accepted, Compression};
 use crate::message::{Chunks, Message};
 use crate::metadata::keep_metadata;
-use crate::outbound::response_encoding;
+use crate::outbound::{http_failure, response_encoding, wrong_content_type};
 use crate::output::{Finish, Output};
 use crate::protocol::{ContentType, Form};
 use crate::{Code, Codec, ResponseHead, RpcError};
@@ -128,12 +128,16 @@ pub(crate) fn read_unary_head(
 }
 
 /// Reads the body of a unary response that is not 200. Where it is not Connect's JSON, the HTTP status tells the code.
-pub(crate) fn read_unary_error(status: StatusCode, headers_say_json: bool, body: &[u8]) -> RpcError {
-    let code = Code::from_http_status(status);
-    headers_say_json
-        .then(|| read_error(body, code))
+pub(crate) fn read_unary_error(
+    status: StatusCode,
+    content_type: Option<&HeaderValue>,
+    body: &[u8],
+) -> RpcError {
+    let json = ContentType { form: Form::ConnectUnary, codec: Some(Codec::Json) };
+    (content_type.and_then(ContentType::parse) == Some(json))
+        .then(|| read_error(body, Code::from_http_status(status)))
         .flatten()
-        .unwrap_or_else(|| RpcError::new(code, format!("the server answered with HTTP status {status}")))
+        .unwrap_or_else(|| http_failure(status, content_type))
 }
 
 /// Reads the head of a stream's response.
@@ -147,8 +151,7 @@ pub(crate) fn read_stream_head(
     accepts: &Accepted,
 ) -> Result<ResponseHead, RpcError> {
     if status != StatusCode::OK {
-        let message = format!("the server answered with HTTP status {status}");
-        return Err(RpcError::new(Code::from_http_status(status), message));
+        return Err(http_failure(status, headers.get(CONTENT_TYPE)));
     }
     check_content_type(Form::ConnectStream, codec, &headers)?;
     let encoding = response_encoding(headers.get(STREAM_ENCODING), accepts)?;
@@ -168,6 +171,5 @@ fn check_content_type(form: Form, codec: Codec, headers: &HeaderMap) -> Result<(
         Some(got) if got.form == form && got.codec.is_some() => Code::Internal,
         _ => Code::Unknown,
     };
-    let expected = ContentType::header(form, codec);
-    Err(RpcError::new(code, format!("the response's content-type is {value:?}; {expected:?} is expected")))
+    Err(wrong_content_type(code, value, form, codec))
 }

@@ -7,7 +7,7 @@ use super::request::{ACCEPT_ENCODING, ENCODING};
 use super::status::{has_status, read_end, write_end};
 use crate::compression::{Accepted, listed};
 use crate::metadata::{append, keep_grpc_names, keep_metadata};
-use crate::outbound::response_encoding;
+use crate::outbound::{http_failure, response_encoding, wrong_content_type};
 use crate::protocol::{ContentType, Form};
 use crate::{Code, Codec, End, ResponseHead, RpcError};
 
@@ -53,8 +53,7 @@ pub(crate) fn read_response_head(
         if has_status(&headers) {
             return Err(Box::new(read_end(headers)));
         }
-        let message = format!("the server answered with HTTP status {status}");
-        return Err(failed(RpcError::new(Code::from_http_status(status), message)));
+        return Err(failed(http_failure(status, headers.get(CONTENT_TYPE))));
     }
     let (mut content_type, mut encoding, mut takes) = (None, None, None);
     // A pass over the few that there are is cheaper than looking each one up.
@@ -79,19 +78,11 @@ fn failed(error: RpcError) -> Box<End> {
 }
 
 fn check_content_type(form: Form, codec: Codec, value: Option<&HeaderValue>) -> Result<(), RpcError> {
-    let expected = || ContentType::header(form, codec);
-    let Some(value) = value else {
-        return Err(RpcError::new(
-            Code::Unknown,
-            format!("the response has no content-type; {:?} is expected", expected()),
-        ));
-    };
-    let code = match ContentType::parse(value) {
+    let code = match value.and_then(ContentType::parse) {
         Some(got) if got.form == form && got.codec == Some(codec) => return Ok(()),
         // The right protocol in the wrong codec.
         Some(got) if got.form == form => Code::Internal,
         _ => Code::Unknown,
     };
-    let message = format!("the response's content-type is {value:?}; {:?} is expected", expected());
-    Err(RpcError::new(code, message))
+    Err(wrong_content_type(code, value, form, codec))
 }
