@@ -146,6 +146,7 @@ impl Server {
                 }
                 Event::Woken(future) => wake(py, &future),
                 Event::Over(worker) => cancel(py, &worker),
+                Event::Fault(message) => log_error(py, &message),
             };
             if let Err(problem) = told {
                 problem.write_unraisable(py, None);
@@ -204,6 +205,11 @@ impl Server {
 
 fn place(address: Address) -> (String, u16) {
     address.tcp().map_or_else(|| (address.to_string(), 0), |tcp| (tcp.ip().to_string(), tcp.port()))
+}
+
+fn log_error(py: Python<'_>, message: &str) -> PyResult<()> {
+    let logger = py.import("logging")?.call_method1("getLogger", ("landbridge",))?;
+    logger.call_method1("error", ("%s", message)).map(drop)
 }
 
 fn routes(methods: Vec<GivenMethod>) -> PyResult<HashMap<String, Method>> {
