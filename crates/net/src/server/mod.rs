@@ -2,6 +2,7 @@
 
 mod connection;
 mod detect;
+mod early_resets;
 mod h1;
 mod h2;
 mod length;
