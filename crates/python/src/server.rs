@@ -69,7 +69,7 @@ impl Server {
         let events = Arc::new(LoopQueue::new()?);
         let threads = Arc::new(ThreadQueue::new(max_waiting_calls));
         let routes = Routes::new(services, routes(methods)?);
-        let limits = serving::Limits { max_concurrent_calls };
+        let limits = serving::Limits { max_concurrent_calls, receive_timeout: settings.receive_timeout()? };
         Ok(Self {
             front: Front::new(routes, limits, has_fallback, Arc::clone(&events), Arc::clone(&threads)),
             events,
