@@ -203,6 +203,12 @@ impl Server {
     }
 }
 
+/// What to do about an address where listening failed with this error number of the system.
+#[pyfunction]
+pub(crate) fn listen_advice(errno: i32) -> &'static str {
+    landbridge_net::listen_advice(std::io::Error::from_raw_os_error(errno).kind())
+}
+
 fn place(address: Address) -> (String, u16) {
     address.tcp().map_or_else(|| (address.to_string(), 0), |tcp| (tcp.ip().to_string(), tcp.port()))
 }
