@@ -89,7 +89,7 @@ def test_every_flag_of_serve_is_named() -> None:
 
 
 def test_every_limit_of_a_server_is_named_with_its_default() -> None:
-    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (\w+) \|", DEPLOYMENT, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| ([\w.]+) \|", DEPLOYMENT, re.MULTILINE))
     assert rows == {
-        field.name: "none" if field.default is None else f"{field.default:.0f}" for field in fields(Limits)
+        field.name: "none" if field.default is None else f"{field.default:g}" for field in fields(Limits)
     }

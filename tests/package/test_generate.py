@@ -380,6 +380,14 @@ def test_what_is_wrong_is_said_once_with_its_place(name: str, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [tmp_path / "a.proto"]
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    source = '\ufeffsyntax = "proto3";\npackage marked;\nmessage Marked { string text = 1; }\n'
+    (tmp_path / "marked.proto").write_text(source, encoding="utf-8")
+    generated = tmp_path / "generated"
+    generate("-I", tmp_path, "-o", generated, tmp_path / "marked.proto")
+    assert (generated / "marked_pb2.py").exists()
+
+
 def test_a_file_outside_of_the_folders_is_refused_with_advice(tmp_path: Path) -> None:
     (tmp_path / "a.proto").write_text('syntax = "proto3";')
     done = generate(tmp_path / "a.proto", "-I", "shapes")

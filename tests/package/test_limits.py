@@ -139,33 +139,38 @@ class Http2:
         """Send what is to be sent."""
         self.socket.sendall(self.h2.data_to_send())
 
-    def until(self, kind: type[h2.events.Event]) -> Any:
-        """Wait for an event."""
+    def until(self, *kinds: type[h2.events.Event]) -> Any:
+        """Wait for an event, of any of these kinds."""
         while True:
             data = self.socket.recv(65536)
-            assert data, f"closed before {kind.__name__}"
+            assert data, f"closed before {kinds}"
             self._received += data
             events = self.h2.receive_data(data)
             self.flush()
             for event in events:
-                if isinstance(event, kind):
+                if isinstance(event, kinds):
                     return event
 
     def until_asked_to_go(self) -> None:
         """Wait for a GOAWAY, of which h2 takes only one and then nothing."""
-        while GOAWAY not in frame_types(self._received):
+        while not self.is_asked_to_go:
             data = self.socket.recv(65536)
             assert data, "closed without a GOAWAY"
             self._received += data
 
-    def call(self, stream: int, *, ends: bool) -> None:
-        """Begin a call in Connect, or make one."""
+    @property
+    def is_asked_to_go(self) -> bool:
+        """Whether a GOAWAY has come."""
+        return GOAWAY in frame_types(self._received)
+
+    def call(self, stream: int, *, ends: bool, content_type: str = "application/json") -> None:
+        """Begin a call, or make one in Connect."""
         head = [
             (":method", "POST"),
             (":scheme", "http"),
             (":authority", "x"),
             (":path", f"/{SERVICE}/Echo"),
-            ("content-type", "application/json"),
+            ("content-type", content_type),
         ]
         self.h2.send_headers(stream, head)
         if ends:
@@ -226,6 +231,68 @@ def test_a_client_that_says_nothing_or_half_a_head_is_closed_after_header_timeou
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(said)
             assert ends(connection)
+
+
+def test_a_client_that_is_silent_within_its_request_gets_deadline_exceeded_and_leaves_its_place(
+    serve: Serve,
+) -> None:
+    port = serve(AsyncEcho(unary(echo)), limits=Limits(receive_timeout=0.1, max_concurrent_calls=1))
+    address = ("127.0.0.1", port)
+    head = f"POST /{SERVICE}/Echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    with socket.create_connection(address) as connection:
+        connection.sendall(f'{head}content-length: 100\r\n\r\n"'.encode())
+        connection.settimeout(20)
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 504 ")
+    assert b'"code":"deadline_exceeded"' in answer
+    assert b"nothing more of the request came for 0.1 seconds, and it is not complete" in answer
+    with http2(port) as client:
+        client.call(1, ends=False, content_type="application/grpc")
+        fields = dict(client.until(h2.events.TrailersReceived, h2.events.ResponseReceived).headers)
+        assert fields["grpc-status"] == str(grpc.StatusCode.DEADLINE_EXCEEDED.value[0])
+    assert httpx.post(f"http://127.0.0.1:{port}/{SERVICE}/Echo", json="a").json() == "a"
+
+
+def test_a_client_may_be_silent_within_a_stream_for_longer_than_receive_timeout(
+    serve: Serve, channel: Channel
+) -> None:
+    async def repeat(requests: AsyncIterator[StringValue], _ctx: Context) -> AsyncIterator[StringValue]:
+        async for request in requests:
+            yield request
+
+    methods = {"Repeat": (StreamType.BIDI_STREAM, repeat), **unary(echo)}
+    port = serve(AsyncEcho(methods), limits=Limits(receive_timeout=0.1))
+    silence = threading.Event()
+
+    def requests() -> Iterator[StringValue]:
+        yield text("a")
+        assert silence.wait(20)
+        yield text("b")
+
+    answers = stub(channel(port), "Repeat", "stream_stream")(requests())
+    assert next(answers).value == "a"
+    with http2(port) as client:
+        # Silent for just as long, and cut for it.
+        client.call(1, ends=False)
+        client.until(h2.events.ResponseReceived)
+    silence.set()
+    assert [answer.value for answer in answers] == ["b"]
+
+
+def test_a_client_that_opens_calls_only_to_reset_them_is_closed(serve: Serve) -> None:
+    limits = Limits(early_reset_time=60, max_early_resets=5, early_resets_per_second=1)
+    port = serve(AsyncEcho(unary(echo)), limits=limits)
+    with http2(port) as client:
+        for stream in range(1, 1000, 2):
+            client.call(stream, ends=False)
+            client.h2.reset_stream(stream)
+            client.h2.ping(stream.to_bytes(8, "big"))
+            client.flush()
+            client.until(h2.events.PingAckReceived, h2.events.ConnectionTerminated)
+            if client.is_asked_to_go:
+                break
+        assert client.is_asked_to_go
+        assert stream < 100
 
 
 def test_a_client_that_does_not_shake_hands_is_closed_after_handshake_timeout(serve: Serve) -> None:

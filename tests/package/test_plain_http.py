@@ -248,6 +248,49 @@ def test_an_answer_that_breaks_off_does_not_look_complete(http2: bool, serve: Se
         client.get(f"http://127.0.0.1:{port}/")
 
 
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_an_answer_that_is_not_as_long_as_it_says_harms_no_other_and_is_logged(
+    in_pieces: bool, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def application(scope: Any, _receive: Any, send: Any) -> None:
+        length = b"10" if scope["path"] == "/short" else b"2"
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        if in_pieces:
+            await send({"type": "http.response.body", "body": b"a", "more_body": True})
+            await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": b"bc" if in_pieces else b"abc"})
+
+    port = serve(AsyncEcho(unary(echo)), fallback=application)
+    for http2 in (False, True):
+        with httpx.Client(http1=not http2, http2=http2) as client:
+            with pytest.raises(httpx.RemoteProtocolError):
+                client.get(f"http://127.0.0.1:{port}/short")
+            for _ in range(2):
+                assert client.get(f"http://127.0.0.1:{port}/long").content == b"ab"
+    # An answer is out before it is logged; by the next request of a connection it is.
+    logged = [record.getMessage() for record in caplog.records]
+    for path, announced in (("/short", 10), ("/long", 2)):
+        assert (
+            f"the ASGI application answered GET {path} with a wrong content-length: "
+            f"the head announced {announced} bytes of content, and 3 were given"
+        ) in logged
+
+
+@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize("http2", [False, True])
+def test_content_for_a_status_that_has_none_is_left_out(http2: bool, status: int, serve: Serve) -> None:
+    async def application(scope: Any, _receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        await send({"type": "http.response.start", "status": status})
+        await send({"type": "http.response.body", "body": b"too much"})
+
+    port = serve(AsyncEcho(unary(echo)), fallback=application)
+    with httpx.Client(http1=not http2, http2=http2) as client:
+        for _ in range(2):
+            answer = client.get(f"http://127.0.0.1:{port}/")
+            assert (answer.status_code, answer.content) == (status, b"")
+
+
 def test_requests_beyond_the_limit_are_refused_at_once(serve: Serve) -> None:
     began, go_on = threading.Event(), threading.Event()
 

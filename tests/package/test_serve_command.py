@@ -101,8 +101,15 @@ def test_a_taken_port_a_bad_host_and_a_bad_certificate_get_one_clear_line(
         for workers in ("1", "2"):
             said = line("--port", str(port), "--workers", workers)
             assert str(port) in said
+            assert "another process listens there; stop it or choose another address" in said
+            assert said.count(str(port)) == 1
             assert "in use" in said
-    assert "no.such.host.invalid" in line("--host", "no.such.host.invalid", "--port", "0")
+    for workers in ("1", "2"):
+        said = line("--host", "no.such.host.invalid", "--port", "0", "--workers", workers)
+        assert "no.such.host.invalid" in said
+    (tmp_path / "file").touch()
+    said = line("--uds", str(tmp_path / "file"))
+    assert f"{tmp_path / 'file'}: something else is at this path; remove it or choose another path" in said
     (tmp_path / "bad.pem").write_text("no certificate\n")
     for name in ("bad.pem", "missing.pem"):
         file = str(tmp_path / name)

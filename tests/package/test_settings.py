@@ -191,6 +191,8 @@ def test_what_is_no_application_is_refused() -> None:
             {"keepalive_interval": 0},
             "keepalive_interval is 0: it must be a time in seconds, more than 0, or None",
         ),
+        ({"receive_timeout": 0}, "receive_timeout is 0: it must be a time in seconds, more than 0, or None"),
+        ({"max_early_resets": 0}, "max_early_resets is 0: it must be a whole number, 1 to 4294967295"),
         ({"idle_timeout": "5m"}, "idle_timeout is '5m': it must be a time in seconds, more than 0, or None"),
         ({"idle_timeout": float("nan")}, "idle_timeout is nan: it must be a time in seconds"),
         (

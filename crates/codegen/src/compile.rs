@@ -51,7 +51,8 @@ pub fn compile(files: &[PathBuf], includes: &[PathBuf]) -> Result<(Vec<u8>, Vec<
     Ok((compiler.encode_file_descriptor_set(), names))
 }
 
-/// Files in a folder. Notes one that is of an edition instead of parsing it.
+/// Files in a folder. Notes one that is of an edition instead of parsing it, and passes over a byte order mark, as
+/// protoc does.
 struct Folder {
     files: IncludeFileResolver,
     include: PathBuf,
@@ -64,18 +65,22 @@ impl FileResolver for Folder {
     }
 
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        // What cannot be read is the other's to say.
-        if std::fs::read_to_string(self.include.join(name)).is_ok_and(|source| is_of_an_edition(&source)) {
+        let Ok(source) = std::fs::read_to_string(self.include.join(name)) else {
+            // What cannot be read is the other's to say.
+            return self.files.open_file(name);
+        };
+        let unmarked = source.strip_prefix('\u{feff}');
+        if is_of_an_edition(unmarked.unwrap_or(&source)) {
             *self.edition.borrow_mut() = Some(name.to_owned());
             return Err(protox::Error::new("it is of an edition"));
         }
-        self.files.open_file(name)
+        unmarked.map_or_else(|| self.files.open_file(name), |source| File::from_source(name, source))
     }
 }
 
 /// Whether the first statement of a file is `edition = ...`.
 fn is_of_an_edition(source: &str) -> bool {
-    let mut rest = source.trim_start_matches('\u{feff}').trim_start();
+    let mut rest = source.trim_start();
     loop {
         rest = if let Some(comment) = rest.strip_prefix("//") {
             comment.split_once('\n').map_or("", |(_, behind)| behind)

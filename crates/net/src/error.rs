@@ -99,6 +99,15 @@ pub enum SendError {
     /// The message had been ended before.
     #[error("the message was already ended")]
     AlreadyEnded,
+    /// An answer's content is not what the `content-length` in its head says. With less, it was cut off; of more, only
+    /// what was announced is sent.
+    #[error("the head announced {announced} bytes of content, and {given} were given")]
+    Length {
+        /// What the head says, in bytes.
+        announced: u64,
+        /// What there was to send, in bytes.
+        given: u64,
+    },
 }
 
 impl SendError {

@@ -43,7 +43,7 @@ pub use body::{Frame, RecvBody, SendBody};
 pub use drain::{Drain, DrainPhase};
 pub use error::{RecvError, SendError};
 pub use h2::Reason;
-pub use listen::{ListenError, Listener};
+pub use listen::{ListenError, Listener, listen_advice};
 pub use open_sockets::OpenSockets;
 pub use resolve::{HostPort, Lookup, Resolution, ResolveMode, ResolveSettings, Resolver, SystemLookup};
 pub use server::{Connection, Handler, HttpVersion, Responder, Server, serve};

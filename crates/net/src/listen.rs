@@ -47,7 +47,7 @@ pub struct ListenError {
 impl ListenError {
     /// What the system said of this address.
     pub fn new(address: Address, source: io::Error) -> Self {
-        Self { address, advice: advice(source.kind()), source }
+        Self { address, advice: listen_advice(source.kind()), source }
     }
 }
 
@@ -236,23 +236,31 @@ fn unix_socket(path: &Path) -> io::Result<UnixListener> {
             std::fs::remove_file(path)?;
             UnixListener::bind(path)
         }
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && !is_socket(path) => {
+            Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file is no socket"))
+        }
         bound => bound,
     }
 }
 
 /// Whether a Unix socket's file is there and nobody listens on it.
 fn is_stale(path: &Path) -> bool {
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     let refused = || {
         std::os::unix::net::UnixStream::connect(path)
             .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
     };
-    is_socket && refused()
+    is_socket(path) && refused()
 }
 
-fn advice(kind: io::ErrorKind) -> &'static str {
+fn is_socket(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
+}
+
+/// What to do about an address that cannot be listened on.
+pub fn listen_advice(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::AddrInUse => "another process listens there; stop it or choose another address",
+        io::ErrorKind::AlreadyExists => "something else is at this path; remove it or choose another path",
         io::ErrorKind::AddrNotAvailable => "this machine has no such address; choose one it has, or 0.0.0.0",
         io::ErrorKind::PermissionDenied => {
             "this user may not; choose a port above 1023 or grant the permission"

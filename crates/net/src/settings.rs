@@ -98,15 +98,20 @@ pub struct ServerSettings {
     pub http2: Http2Settings,
     /// Streams a client may have open at once on one HTTP/2 connection. Default 1,024.
     pub max_concurrent_streams: u32,
-    /// Streams a client may reset before they are even looked at. Default 256; more closes the connection.
+    /// Streams that a client has reset and that were not even looked at yet. Default 256; more closes the connection.
     pub max_pending_resets: usize,
     /// HTTP/2 streams we reset because of the client's own errors before the connection is closed. Default 1,024.
     pub max_error_resets: usize,
-    /// Early resets a client is forgiven (rapid reset, CVE-2023-44487). Default 500.
+    /// A request that the client resets within this time of its start is reset early (rapid reset, CVE-2023-44487).
+    /// Default 10 ms.
+    pub early_reset_time: Duration,
+    /// Early resets a client is forgiven at once. Default 500.
     ///
-    /// Past this number the connection is closed with `ENHANCE_YOUR_CALM` as soon as more than half of all its
-    /// streams were reset by the client within a tenth of a second of their start.
-    pub early_reset_allowance: u64,
+    /// One more closes the connection with `ENHANCE_YOUR_CALM`, if by then more than half of all its requests were reset
+    /// early.
+    pub max_early_resets: u32,
+    /// Early resets that are forgiven and no longer counted, for every second that goes by. Default 100.
+    pub early_resets_per_second: u32,
     /// Bytes of an HTTP/1.1 request head. Default 64 KiB; more is answered 431.
     pub http1_max_header_bytes: usize,
     /// Number of HTTP/1.1 header fields. Default 128; more is answered 431.
@@ -150,7 +155,9 @@ impl Default for ServerSettings {
             max_concurrent_streams: 1_024,
             max_pending_resets: 256,
             max_error_resets: 1_024,
-            early_reset_allowance: 500,
+            early_reset_time: Duration::from_millis(10),
+            max_early_resets: 500,
+            early_resets_per_second: 100,
             http1_max_header_bytes: 64 << 10,
             http1_max_headers: 128,
             http1_send_buffer: 64 << 10,

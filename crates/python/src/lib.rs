@@ -80,6 +80,7 @@ fn run(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<server::Server>()?;
+    module.add_function(wrap_pyfunction!(server::listen_advice, module)?)?;
     module.add_class::<call::Call>()?;
     module.add_class::<exchange::Exchange>()?;
     module.add_class::<offered::Offered>()?;

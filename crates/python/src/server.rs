@@ -69,7 +69,7 @@ impl Server {
         let events = Arc::new(LoopQueue::new()?);
         let threads = Arc::new(ThreadQueue::new(max_waiting_calls));
         let routes = Routes::new(services, routes(methods)?);
-        let limits = serving::Limits { max_concurrent_calls };
+        let limits = serving::Limits { max_concurrent_calls, receive_timeout: settings.receive_timeout()? };
         Ok(Self {
             front: Front::new(routes, limits, has_fallback, Arc::clone(&events), Arc::clone(&threads)),
             events,
@@ -146,6 +146,7 @@ impl Server {
                 }
                 Event::Woken(future) => wake(py, &future),
                 Event::Over(worker) => cancel(py, &worker),
+                Event::Fault(message) => log_error(py, &message),
             };
             if let Err(problem) = told {
                 problem.write_unraisable(py, None);
@@ -202,8 +203,19 @@ impl Server {
     }
 }
 
+/// What to do about an address where listening failed with this error number of the system.
+#[pyfunction]
+pub(crate) fn listen_advice(errno: i32) -> &'static str {
+    landbridge_net::listen_advice(std::io::Error::from_raw_os_error(errno).kind())
+}
+
 fn place(address: Address) -> (String, u16) {
     address.tcp().map_or_else(|| (address.to_string(), 0), |tcp| (tcp.ip().to_string(), tcp.port()))
+}
+
+fn log_error(py: Python<'_>, message: &str) -> PyResult<()> {
+    let logger = py.import("logging")?.call_method1("getLogger", ("landbridge",))?;
+    logger.call_method1("error", ("%s", message)).map(drop)
 }
 
 fn routes(methods: Vec<GivenMethod>) -> PyResult<HashMap<String, Method>> {

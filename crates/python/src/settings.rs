@@ -17,6 +17,7 @@ pub(crate) struct Settings {
     max_streams_per_connection: u32,
     max_header_bytes: u32,
     header_timeout: f64,
+    receive_timeout: Option<f64>,
     handshake_timeout: f64,
     idle_timeout: Option<f64>,
     keepalive_interval: Option<f64>,
@@ -24,6 +25,18 @@ pub(crate) struct Settings {
     max_connection_age: Option<f64>,
     max_connection_age_grace: f64,
     max_requests_per_connection: Option<u64>,
+    early_reset_time: f64,
+    max_early_resets: u32,
+    early_resets_per_second: u32,
+    max_pending_resets: usize,
+    max_error_resets: usize,
+}
+
+impl Settings {
+    /// How long a caller may be silent within a request that is awaited as a whole.
+    pub(crate) fn receive_timeout(&self) -> PyResult<Option<Duration>> {
+        maybe("receive_timeout", self.receive_timeout)
+    }
 }
 
 impl TryFrom<Settings> for ServerSettings {
@@ -41,6 +54,11 @@ impl TryFrom<Settings> for ServerSettings {
             max_connection_age: maybe("max_connection_age", given.max_connection_age)?,
             connection_grace: seconds("max_connection_age_grace", given.max_connection_age_grace)?,
             max_requests_per_connection: given.max_requests_per_connection,
+            early_reset_time: seconds("early_reset_time", given.early_reset_time)?,
+            max_early_resets: given.max_early_resets,
+            early_resets_per_second: given.early_resets_per_second,
+            max_pending_resets: given.max_pending_resets,
+            max_error_resets: given.max_error_resets,
             http2: Http2Settings {
                 max_header_bytes: given.max_header_bytes,
                 keepalive_interval: maybe("keepalive_interval", given.keepalive_interval)?,

@@ -68,7 +68,8 @@ class Supervisor:
         try:
             claim = self._claim()
         except OSError as problem:
-            logger.error("cannot listen on %s port %d: %s", self._options.host, self._options.port, problem)
+            host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
+            logger.error("cannot listen on %s:%d: %s", host, self._options.port, _why(problem))
             return 1
         logger.info("%d workers on %s port %d", len(self._places), self._options.host, self._address[1])
         with claim, self._selector:
@@ -82,7 +83,10 @@ class Supervisor:
     def _claim(self) -> socket.socket:
         """Settle the port, and keep others from it as long as what this returns is open."""
         # A port that somebody else listens on is refused, also where the system would share it.
-        with socket.create_server(self._address, family=self._family) as probe:
+        with socket.socket(self._family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(self._address)
+            probe.listen()
             self._address = probe.getsockname()
         claim = socket.socket(self._family)
         claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -304,3 +308,13 @@ class Supervisor:
             for worker in place.workers:
                 if worker.state is not State.LEAVING:
                     self._leave(worker)
+
+
+def _why(problem: OSError) -> str:
+    """Why an address cannot be listened on, and what to do, as the core says it of one worker."""
+    if isinstance(problem, socket.gaierror) or problem.errno is None:
+        return problem.strerror or str(problem)
+    # Only for this: workers are what serves.
+    from landbridge import _core  # noqa: PLC0415
+
+    return f"{_core.listen_advice(problem.errno)}: {problem.strerror}"

@@ -38,6 +38,11 @@ class Limits:
     header_timeout: float = 15.0
     """The time that a client has for the headers of a request, and for its first bytes."""
 
+    receive_timeout: float | None = 60.0
+    """How long a client may be silent within a request that is one message; then the call fails with
+    `DEADLINE_EXCEEDED`. A request that is a stream, or for the application behind, may be silent for as
+    long as it likes."""
+
     handshake_timeout: float = 10.0
     """The time that a client has for the TLS handshake."""
 
@@ -58,6 +63,24 @@ class Limits:
 
     max_requests_per_connection: int | None = None
     """Requests after which a connection is asked to go."""
+
+    early_reset_time: float = 0.01
+    """A call over HTTP/2 that its client cancels within this time counts as an early reset; one that was in
+    progress for longer never does."""
+
+    max_early_resets: int = 500
+    """Early resets that a client is forgiven at once; one more closes its connection, if more than half of
+    its calls there were reset early (rapid reset, CVE-2023-44487)."""
+
+    early_resets_per_second: int = 100
+    """How many early resets no longer count after each second."""
+
+    max_pending_resets: int = 256
+    """Calls on one HTTP/2 connection that their client cancelled before they were looked at; one more closes
+    it."""
+
+    max_error_resets: int = 1_024
+    """Calls on one HTTP/2 connection that were reset because their client broke HTTP; one more closes it."""
 
     def __post_init__(self) -> None:
         """Raise `TypeError` or `ValueError` where one of them makes no sense."""

@@ -12,7 +12,7 @@ use crate::chunk::Chunk;
 use crate::error::SendError;
 use crate::h2_stream::H2SendHalf;
 use crate::handoff::Producer;
-use crate::server::ServerStream;
+use crate::server::{Length, ServerStream};
 use crate::upstream::ClientStream;
 
 /// The content of a response or of an upstream request that is being sent.
@@ -23,6 +23,7 @@ use crate::upstream::ClientStream;
 #[derive(Debug)]
 pub struct SendBody {
     outlet: Outlet,
+    length: Length,
 }
 
 /// Where the content goes.
@@ -37,7 +38,12 @@ pub(crate) enum Outlet {
 
 impl SendBody {
     pub(crate) fn new(outlet: Outlet) -> Self {
-        Self { outlet }
+        Self { outlet, length: Length::Open }
+    }
+
+    /// The content of an answer with this length.
+    pub(crate) fn answer(outlet: Outlet, length: Length) -> Self {
+        Self { outlet, length }
     }
 
     /// Sends bytes, waiting for room; `end` says that they are the last.
@@ -45,7 +51,8 @@ impl SendBody {
     /// Cancelling the wait keeps what was sent so far sent: the message can then only be given up.
     ///
     /// # Errors
-    /// The peer will not take them: it reset the stream, or the connection is gone.
+    /// The peer will not take them: it reset the stream, or the connection is gone. At the end of an answer, its
+    /// content is not as long as its head says.
     pub async fn data(&mut self, bytes: Bytes, end: bool) -> Result<(), SendError> {
         self.push(bytes.into(), end).await
     }
@@ -94,7 +101,17 @@ impl SendBody {
     }
 
     async fn push(&mut self, mut chunk: Chunk, end: bool) -> Result<(), SendError> {
-        poll_fn(|cx| self.poll_push(cx, &mut chunk, end)).await
+        if self.length.is_nothing() {
+            return Ok(());
+        }
+        self.length.give(&mut chunk);
+        let right = if end { self.length.at_end() } else { Ok(()) };
+        if end && self.length.is_short() {
+            self.cut(Reason::INTERNAL_ERROR);
+            return right;
+        }
+        poll_fn(|cx| self.poll_push(cx, &mut chunk, end)).await?;
+        right
     }
 
     fn poll_push(
@@ -113,12 +130,21 @@ impl SendBody {
     }
 
     fn finish(&mut self, trailers: Option<HeaderMap>) -> Result<(), SendError> {
+        if self.length.is_nothing() {
+            return Ok(());
+        }
+        let right = self.length.at_end();
+        if self.length.is_short() {
+            self.cut(Reason::INTERNAL_ERROR);
+            return right;
+        }
         match &self.outlet {
             Outlet::Closed => Err(SendError::AlreadyEnded),
             Outlet::Http1(producer) => producer.finish(trailers),
             Outlet::Server(stream) => stream.half().finish(trailers),
             Outlet::Client(stream) => stream.half().finish(trailers),
-        }
+        }?;
+        right
     }
 
     fn cut(&mut self, reason: Reason) {

@@ -1,13 +1,14 @@
 //! One accepted connection, as a handler sees it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::address::Address;
 use crate::server::Server;
+use crate::server::early_resets::EarlyResets;
 use crate::server::unread::Unread;
 use crate::tls::TlsInfo;
 
@@ -37,13 +38,11 @@ pub struct Connection {
     active: AtomicUsize,
     /// Milliseconds from `opened` to when the last request in flight ended.
     idle_since: AtomicU64,
-    /// Requests that the client reset within [`EARLY`] of their start.
-    early_resets: AtomicU64,
+    early_resets: Mutex<EarlyResets>,
+    /// Whether these are a flood.
+    reset_flood: AtomicBool,
     pub(super) server: Arc<Server>,
 }
-
-/// How young a request is whose reset counts as part of a flood.
-const EARLY: Duration = Duration::from_millis(100);
 
 impl Connection {
     pub(super) fn new(
@@ -53,19 +52,21 @@ impl Connection {
         tls: Option<TlsInfo>,
         server: Arc<Server>,
     ) -> Arc<Self> {
+        let opened = Instant::now();
         Arc::new(Self {
             peer,
             local,
             http,
             tls,
-            opened: Instant::now(),
+            opened,
             retiring: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             head_begun: AtomicU64::new(0),
             unread: Unread::default(),
             active: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
-            early_resets: AtomicU64::new(0),
+            early_resets: Mutex::new(EarlyResets::none(opened)),
+            reset_flood: AtomicBool::new(false),
             server,
         })
     }
@@ -136,8 +137,7 @@ impl Connection {
 
     /// Whether the client opens streams mainly to reset them.
     pub(super) fn is_reset_flood(&self) -> bool {
-        let early = self.early_resets.load(Relaxed);
-        early > self.server.settings.early_reset_allowance && early > self.requests() / 2
+        self.reset_flood.load(Relaxed)
     }
 
     pub(super) fn begin_request(self: &Arc<Self>) -> InFlight {
@@ -159,10 +159,15 @@ pub(super) struct InFlight {
 impl InFlight {
     /// The client went away before the answer was complete.
     pub(super) fn client_gone(&self) {
-        self.connection.server.stats.resets_received.increment();
-        if self.began.elapsed() < EARLY {
-            self.connection.early_resets.fetch_add(1, Relaxed);
+        let connection = &self.connection;
+        let now = Instant::now();
+        let age = now.saturating_duration_since(self.began);
+        let mut early = connection.early_resets.lock().unwrap_or_else(PoisonError::into_inner);
+        if early.count(age, connection.requests(), now, &connection.server.settings) {
+            connection.reset_flood.store(true, Relaxed);
         }
+        drop(early);
+        connection.server.stats.resets_received.increment();
     }
 }
 

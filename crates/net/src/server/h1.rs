@@ -104,7 +104,7 @@ async fn exchange<H: Handler>(
     connection.unread.promise(false);
     let shared = Arc::new(Mutex::new(Answer::Awaited(None)));
     let limit = connection.server.settings.http1_send_buffer;
-    let responder = Responder::http1(Slot { shared: Arc::clone(&shared), limit }, connection);
+    let responder = Responder::http1(Slot { shared: Arc::clone(&shared), limit }, connection, place.complete);
 
     let departure = Departure {
         connection: Arc::clone(&place.in_flight.connection),

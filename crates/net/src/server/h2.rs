@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::batch::BatchedIo;
 use crate::body::{Hold, RecvBody};
@@ -142,8 +142,8 @@ fn begin<H: Handler>(
     } else {
         RecvBody::http2(body, &head.headers, Hold::Caller(Arc::clone(&stream)))
     };
+    let responder = Responder::http2(Arc::clone(&stream), head.method == Method::HEAD);
     let request = Request::from_parts(head, body);
-    let responder = Responder::http2(Arc::clone(&stream));
     let handler = Arc::clone(handler);
     // On the heap before it is a task: tokio moves a task's future several times, and this one is large.
     tokio::spawn(run(Box::pin(async move { handler.handle(request, responder).await }), stream));

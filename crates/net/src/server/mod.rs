@@ -2,8 +2,10 @@
 
 mod connection;
 mod detect;
+mod early_resets;
 mod h1;
 mod h2;
+mod length;
 mod lifecycle;
 mod responder;
 mod unread;
@@ -26,6 +28,7 @@ use crate::transport::{Meter, Socket, Transport};
 
 pub use connection::{Connection, HttpVersion};
 pub(crate) use h1::Departure;
+pub(crate) use length::Length;
 pub use responder::Responder;
 pub(crate) use responder::ServerStream;
 

@@ -8,9 +8,12 @@ use h2::Reason;
 use http::{HeaderMap, Response};
 
 use crate::body::{Outlet, SendBody};
+use crate::chunk::Chunk;
+use crate::error::SendError;
 use crate::h2_stream::H2SendHalf;
 use crate::server::connection::{Connection, InFlight};
 use crate::server::h1::Slot;
+use crate::server::length::Length;
 use crate::server::unread::UnreadStream;
 
 /// The right to answer one request, once.
@@ -20,6 +23,8 @@ use crate::server::unread::UnreadStream;
 pub struct Responder {
     way: Option<Way>,
     connection: Arc<Connection>,
+    /// Whether the request is a HEAD, whose answer has no content.
+    to_head: bool,
 }
 
 #[derive(Debug)]
@@ -29,13 +34,13 @@ enum Way {
 }
 
 impl Responder {
-    pub(super) fn http1(slot: Slot, connection: Arc<Connection>) -> Self {
-        Self { way: Some(Way::Http1(slot)), connection }
+    pub(super) fn http1(slot: Slot, connection: Arc<Connection>, to_head: bool) -> Self {
+        Self { way: Some(Way::Http1(slot)), connection, to_head }
     }
 
-    pub(super) fn http2(stream: Arc<ServerStream>) -> Self {
+    pub(super) fn http2(stream: Arc<ServerStream>, to_head: bool) -> Self {
         let connection = Arc::clone(stream.connection());
-        Self { way: Some(Way::Http2(stream)), connection }
+        Self { way: Some(Way::Http2(stream)), connection, to_head }
     }
 
     /// The connection that the request came on.
@@ -47,7 +52,16 @@ impl Responder {
     ///
     /// Fields that belong to a connection (RFC 9110 section 7.6.1) must not be in the head on HTTP/2. On HTTP/1.1 the
     /// content goes with a content-length if all of it is there by the time the handler next waits, else in chunks.
-    pub fn respond(mut self, head: Response<()>, end: bool) -> SendBody {
+    ///
+    /// A `content-length` in the head is held to: see [`SendError::Length`]. In answer to a HEAD, and with a status
+    /// that has no content, what is given as content goes nowhere.
+    pub fn respond(mut self, mut head: Response<()>, end: bool) -> SendBody {
+        let length = Length::of(&mut head, self.to_head);
+        if end && length.at_end().is_err() {
+            self.reset(Reason::INTERNAL_ERROR);
+            return SendBody::new(Outlet::Closed);
+        }
+        let end = end || length.is_nothing();
         let outlet = match self.way.take() {
             None => Outlet::Closed,
             Some(Way::Http1(slot)) => Outlet::Http1(slot.answer(head, end)),
@@ -56,16 +70,41 @@ impl Responder {
                 Outlet::Server(stream)
             }
         };
-        SendBody::new(outlet)
+        SendBody::answer(outlet, length)
     }
 
     /// Sends a whole answer that is in memory. The cheapest way to answer.
-    pub fn respond_full(mut self, head: Response<()>, body: Bytes, trailers: Option<HeaderMap>) {
+    pub fn respond_full(self, head: Response<()>, body: Bytes, trailers: Option<HeaderMap>) {
+        // Is in the log.
+        let _wrong_length = self.try_respond_full(head, body, trailers);
+    }
+
+    /// The same for a head that may have a `content-length`, which is held to.
+    ///
+    /// # Errors
+    /// [`SendError::Length`]; an answer that is too short is not sent, but cut off.
+    pub fn try_respond_full(
+        mut self,
+        mut head: Response<()>,
+        body: Bytes,
+        trailers: Option<HeaderMap>,
+    ) -> Result<(), SendError> {
+        let mut length = Length::of(&mut head, self.to_head);
+        let mut body = Chunk::from(body);
+        length.give(&mut body);
+        let right = length.at_end();
+        if length.is_short() {
+            self.reset(Reason::INTERNAL_ERROR);
+            return right;
+        }
+        let (body, _no_more) = body.into_pieces();
+        let trailers = trailers.filter(|_| !length.is_nothing());
         match self.way.take() {
             None => {}
             Some(Way::Http1(slot)) => slot.answer_full(head, body, trailers),
             Some(Way::Http2(stream)) => stream.half().respond_full(head, body, trailers),
         }
+        right
     }
 
     /// Refuses to answer: RST_STREAM with this error code; on HTTP/1.1 the connection is closed.

@@ -1,8 +1,10 @@
 //! Server and upstream side, joined: every kind of message gets across, either HTTP.
 
+use std::sync::{Arc, Mutex};
+
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use landbridge_net::{Address, Frame, Server, UpstreamHttp};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use landbridge_net::{Address, Frame, SendError, Server, UpstreamHttp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::world::*;
@@ -304,4 +306,102 @@ async fn what_happened_is_counted() {
     assert_eq!(world.stats().resets_received.value() + world.stats().resets_sent.value(), 0);
     assert!(endpoint.stats().traffic.sent.value() >= 24 + 3 * 9);
     until(|| world.stats().traffic.received.value() == endpoint.stats().traffic.sent.value()).await;
+}
+
+/// Answers `/whole` in one piece and anything else in two, by a head that announces ten bytes, and three are given:
+/// or thirteen, to a path that says so.
+fn misjudges(seen: Arc<Mutex<Vec<SendError>>>) -> FnHandler {
+    handler(move |request, respond| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let path = request.uri().path().to_owned();
+            let content = if path.contains("long") { "abcdefghijxyz" } else { "abc" };
+            let head = Response::builder().header("content-length", "10").body(()).expect("a head");
+            let told = if path.contains("whole") {
+                respond.try_respond_full(head, content.into(), None)
+            } else {
+                let mut answer = respond.respond(head, false);
+                let begun = answer.data(Bytes::from_static(&content.as_bytes()[..2]), false).await;
+                begun.expect("the client is there");
+                tokio::task::yield_now().await;
+                answer.data(Bytes::from_static(&content.as_bytes()[2..]), true).await
+            };
+            seen.lock().expect("unbroken").push(told.expect_err("a wrong length"));
+        }
+    })
+}
+
+#[tokio::test]
+async fn an_answer_shorter_than_its_content_length_is_cut_off() {
+    for path in ["/whole", "/pieces"] {
+        let seen = Arc::default();
+        let world = World::start(misjudges(Arc::clone(&seen)));
+        // Were the connection not closed, this would wait for it until it is idle for minutes.
+        let mut socket = tokio::net::TcpStream::connect(world.tcp()).await.expect("connected");
+        socket.write_all(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).await.expect("sent");
+        let mut text = String::new();
+        within(socket.read_to_string(&mut text)).await.expect("read");
+        assert!(text.is_empty() || text.ends_with("\r\n\r\nabc") || text.ends_with("\r\n\r\nab"), "{text}");
+        for http in BOTH {
+            let (response, _body) = within(world.endpoint(http).open(get(path), true)).await.expect("open");
+            match within(response).await {
+                Ok(mut response) => assert!(collect(response.body_mut()).await.is_err()),
+                Err(_cut) => {}
+            }
+        }
+        let seen = seen.lock().expect("unbroken");
+        assert_eq!(*seen, vec![SendError::Length { announced: 10, given: 3 }; 3]);
+    }
+}
+
+#[tokio::test]
+async fn of_an_answer_longer_than_its_content_length_so_much_is_sent() {
+    for path in ["/whole-long", "/pieces-long"] {
+        let seen = Arc::default();
+        let world = World::start(misjudges(Arc::clone(&seen)));
+        for http in BOTH {
+            let endpoint = world.endpoint(http);
+            for _ in 0..2 {
+                let (response, _body) = within(endpoint.open(get(path), true)).await.expect("open");
+                let mut response = within(response).await.expect("a response");
+                assert_eq!(collect(response.body_mut()).await.expect("a whole body").0, "abcdefghij");
+            }
+            assert_eq!(endpoint.stats().connections_total.value(), 1);
+        }
+        until(|| seen.lock().expect("unbroken").len() == 4).await;
+        assert_eq!(seen.lock().expect("unbroken")[3], SendError::Length { announced: 10, given: 13 });
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_has_no_content_is_sent_without_what_is_given_for_it() {
+    let world = World::start(handler(|request, respond| async move {
+        let status = request.headers()["x-status"].to_str().expect("text");
+        let mut head = Response::builder().status(status).body(()).expect("a head");
+        if status != "304" {
+            head.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("3"));
+        }
+        if request.uri().path() == "/whole" {
+            respond.respond_full(head, Bytes::from_static(b"abc"), None);
+        } else {
+            let mut answer = respond.respond(head, false);
+            answer.data(Bytes::from_static(b"abc"), false).await.expect("taken");
+            answer.end().expect("taken");
+        }
+    }));
+    for http in BOTH {
+        let endpoint = world.endpoint(http);
+        for (method, status) in [("GET", "204"), ("GET", "304"), ("HEAD", "200")] {
+            for path in ["/whole", "/pieces"] {
+                let request = Request::builder().method(method).uri(path).header("x-status", status).body(());
+                let (response, _body) =
+                    within(endpoint.open(request.expect("a request"), true)).await.expect("open");
+                let mut response = within(response).await.expect("a response");
+                assert_eq!(response.status().as_str(), status);
+                assert_eq!(response.headers().contains_key("content-length"), method == "HEAD", "{status}");
+                assert_eq!(collect(response.body_mut()).await.expect("a whole body").0, "");
+            }
+        }
+        assert_eq!(endpoint.stats().connections_total.value(), 1, "{http:?}");
+    }
 }

@@ -1,5 +1,7 @@
 //! Floods cost the flooder its connection and nobody else anything.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Response;
 use landbridge_net::{Reason, ServerSettings};
@@ -16,6 +18,17 @@ fn patient() -> FnHandler {
             respond.respond_full(Response::new(()), Bytes::new(), None);
         }
     })
+}
+
+/// Settings by which so many resets are forgiven, every reset is early, and no time is long enough to forget one.
+fn forgives(max_early_resets: u32) -> ServerSettings {
+    let early_reset_time = PATIENCE;
+    ServerSettings {
+        max_early_resets,
+        early_reset_time,
+        early_resets_per_second: 0,
+        ..ServerSettings::default()
+    }
 }
 
 /// Another client is served as if nothing were happening.
@@ -36,7 +49,7 @@ async fn flood(raw: &mut Raw, most: usize, mut next: impl FnMut(usize) -> Vec<u8
 
 #[tokio::test]
 async fn rapid_reset_closes_the_connection() {
-    let settings = ServerSettings { early_reset_allowance: 100, ..ServerSettings::default() };
+    let settings = forgives(100);
     let world = World::with(settings, patient());
     let mut raw = Raw::connect(world.tcp()).await;
     raw.start_http2().await;
@@ -57,7 +70,7 @@ async fn rapid_reset_closes_the_connection() {
 #[tokio::test]
 async fn rapid_reset_that_waits_for_each_handler_closes_the_connection() {
     // Each stream is let begin, so h2's own limit on streams reset before they are accepted does not see it.
-    let settings = ServerSettings { early_reset_allowance: 100, ..ServerSettings::default() };
+    let settings = forgives(100);
     let world = World::with(settings, patient());
     let mut raw = Raw::connect(world.tcp()).await;
     raw.start_http2().await;
@@ -86,7 +99,7 @@ async fn rapid_reset_that_waits_for_each_handler_closes_the_connection() {
 
 #[tokio::test]
 async fn a_client_that_cancels_now_and_then_stays() {
-    let settings = ServerSettings { early_reset_allowance: 5, ..ServerSettings::default() };
+    let settings = forgives(5);
     let world = World::with(settings, patient());
     let endpoint = world.endpoint(landbridge_net::UpstreamHttp::Http2);
     for round in 1..=20 {
@@ -95,6 +108,21 @@ async fn a_client_that_cancels_now_and_then_stays() {
         }
         let (response, _body) = within(endpoint.open(post("/"), false)).await.expect("open");
         until(|| world.stats().requests_total.value() == round * 4).await;
+        drop(response);
+        until(|| world.stats().resets_received.value() == round).await;
+    }
+    assert_eq!(endpoint.stats().connections_total.value(), 1);
+}
+
+#[tokio::test]
+async fn a_client_may_cancel_every_call_that_was_in_progress() {
+    let settings = ServerSettings { early_reset_time: Duration::from_millis(1), ..forgives(5) };
+    let world = World::with(settings, patient());
+    let endpoint = world.endpoint(landbridge_net::UpstreamHttp::Http2);
+    for round in 1..=50 {
+        let (response, _body) = within(endpoint.open(post("/"), false)).await.expect("open");
+        until(|| world.stats().requests_total.value() == round).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
         drop(response);
         until(|| world.stats().resets_received.value() == round).await;
     }

@@ -15,4 +15,6 @@ pub(crate) enum Event {
     Woken(Py<PyAny>),
     /// The caller is gone, or its deadline: whoever works for it is to be cancelled.
     Over(Py<PyAny>),
+    /// An application did wrong, which the log has to say.
+    Fault(String),
 }

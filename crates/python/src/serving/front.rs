@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::Request;
 use landbridge_net::{Handler, RecvBody, Responder};
@@ -24,6 +24,8 @@ use crate::handoff::{Channel, Event, LoopQueue, ThreadQueue, Woken};
 pub(crate) struct Limits {
     /// Calls and requests in flight at once; one more is `resource_exhausted`, or 503 to plain HTTP.
     pub(crate) max_concurrent_calls: usize,
+    /// How long a caller may be silent within a request that is one message; then the call is `deadline_exceeded`.
+    pub(crate) receive_timeout: Option<Duration>,
 }
 
 /// The handler of one I/O thread's requests. Clones are cheap.
@@ -138,7 +140,7 @@ impl Handler for Front {
         }
         let mut receiving = Receiving::new(body, PlainReader::new(accepted.reader, &call, &service.offer));
         if method.stream.takes_one() {
-            receiving.expect_one();
+            receiving.expect_one(self.shared.limits.receive_timeout);
         }
         let deadline = call.timeout.and_then(|timeout| arrived.checked_add(timeout));
         let facts = Facts {

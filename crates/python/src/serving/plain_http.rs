@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
-use landbridge_net::{Frame, RecvBody, Responder, SendBody};
+use landbridge_net::{Frame, RecvBody, Responder, SendBody, SendError};
 use landbridge_wire::plain::Content;
 
 use super::facts::{Facts, Kind, authority};
@@ -57,11 +57,12 @@ pub(super) async fn carry(front: &Front, request: Request<RecvBody>, responder: 
     let client = Client(&channel);
     tokio::select! {
         biased;
-        answered = answer(responder, &channel) => {
-            if answered {
-                channel.be_over(Over::Answered);
-            }
-        }
+        answered = answer(responder, &channel) => match answered {
+            Ok(()) => channel.be_over(Over::Answered),
+            // Otherwise the client is gone, which the drop of `client` tells.
+            Err(Unsent::Wrong(fault)) => front.events().put(Event::Fault(told(&fault, &channel.facts))),
+            Err(Unsent::Gone | Unsent::Cut) => {}
+        },
         () = pass_on(body, &channel) => {}
     }
     drop(client);
@@ -91,8 +92,36 @@ async fn pass_on(mut body: RecvBody, channel: &Channel) {
     std::future::pending::<()>().await;
 }
 
-/// Sends what the application gives, to the end of the answer or until the client takes no more; whether it has all.
-async fn answer(responder: Responder, channel: &Channel) -> bool {
+/// Why a client does not have all of an answer.
+enum Unsent {
+    /// It takes no more.
+    Gone,
+    /// The application broke it off.
+    Cut,
+    /// The application gave more or less than its head says.
+    Wrong(SendError),
+}
+
+impl From<SendError> for Unsent {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Length { .. } => Self::Wrong(error),
+            _ => Self::Gone,
+        }
+    }
+}
+
+/// What the log says of an answer that is not as long as it should be.
+fn told(fault: &SendError, facts: &Facts) -> String {
+    let path = match &facts.kind {
+        Kind::Http { uri } => uri.path(),
+        Kind::Call { .. } => "a call",
+    };
+    format!("the ASGI application answered {} {path} with a wrong content-length: {fault}", facts.http_method)
+}
+
+/// Sends what the application gives, to the end of the answer.
+async fn answer(responder: Responder, channel: &Channel) -> Result<(), Unsent> {
     let mut way = Way::Unanswered(responder);
     let mut head = None;
     loop {
@@ -122,19 +151,21 @@ async fn answer(responder: Responder, channel: &Channel) -> bool {
             continue;
         }
         if let Some(head) = head.take() {
-            let Way::Unanswered(responder) = std::mem::replace(&mut way, Way::Over) else { return false };
+            let Way::Unanswered(responder) = std::mem::replace(&mut way, Way::Over) else {
+                return Err(Unsent::Gone);
+            };
             if ends {
-                responder.respond_full(head, content.concat().into(), None);
-                return true;
+                return Ok(responder.try_respond_full(head, content.concat().into(), None)?);
             }
             way = Way::Started(responder.respond(head, false));
         }
-        let Way::Started(sending) = &mut way else { return false };
-        if sending.data_chunks(content, ends).await.is_err() || is_cut {
-            return false;
+        let Way::Started(sending) = &mut way else { return Err(Unsent::Gone) };
+        sending.data_chunks(content, ends).await?;
+        if is_cut {
+            return Err(Unsent::Cut);
         }
         if ends {
-            return true;
+            return Ok(());
         }
         channel.sent(bytes);
     }

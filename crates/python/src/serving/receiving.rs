@@ -1,6 +1,7 @@
 //! The request of one call on its way to Python.
 
 use std::future::poll_fn;
+use std::time::Duration;
 
 use landbridge_net::{Frame, RecvBody, RecvError};
 use landbridge_wire::plain::{Content, PlainEvent, PlainReader};
@@ -14,16 +15,20 @@ use crate::handoff::{Channel, Flow};
 pub(super) struct Receiving {
     body: RecvBody,
     reader: PlainReader,
+    /// How long the caller may be silent.
+    patience: Option<Duration>,
 }
 
 impl Receiving {
     pub(super) fn new(body: RecvBody, reader: PlainReader) -> Self {
-        Self { body, reader }
+        Self { body, reader, patience: None }
     }
 
-    /// Says that the request is exactly one message.
-    pub(super) fn expect_one(&mut self) {
+    /// Says that the request is exactly one message, within which the caller may be silent for so long. In a stream it
+    /// may be for as long as it likes.
+    pub(super) fn expect_one(&mut self, patience: Option<Duration>) {
         self.reader.expect_one();
+        self.patience = patience;
     }
 
     /// Reads the whole of a request that is one message.
@@ -66,7 +71,7 @@ impl Receiving {
                 Some(PlainEvent::HalfClose) => return Ok(None),
                 None => {}
             }
-            match self.body.frame().await {
+            match self.frame().await? {
                 Some(Ok(Frame::Data(data))) => self.reader.push(data)?,
                 Some(Ok(Frame::Trailers(_))) => {}
                 Some(Err(RecvError::Protocol(problem))) => {
@@ -77,6 +82,16 @@ impl Receiving {
                 None => self.reader.end()?,
             }
         }
+    }
+
+    async fn frame(&mut self) -> Result<Option<Result<Frame, RecvError>>, RpcError> {
+        let Some(patience) = self.patience else { return Ok(self.body.frame().await) };
+        tokio::time::timeout(patience, self.body.frame()).await.map_err(|_elapsed| {
+            let seconds = patience.as_secs_f64();
+            let message =
+                format!("nothing more of the request came for {seconds} seconds, and it is not complete");
+            RpcError::new(Code::DeadlineExceeded, message)
+        })
     }
 }
 
