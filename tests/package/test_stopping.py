@@ -184,3 +184,33 @@ def test_a_server_that_does_not_start_ends_the_lifespans_that_began() -> None:
         with pytest.raises(OSError, match=str(first.port)):
             second.start()
     assert seen == ["started", "ended after the call: False"]
+
+
+def test_a_task_that_a_handler_has_left_behind_does_not_keep_a_server_from_stopping() -> None:
+    tasks: list[asyncio.Task[bool]] = []
+
+    async def leave(request: StringValue, _ctx: Context) -> StringValue:
+        tasks.append(asyncio.create_task(asyncio.Event().wait()))
+        return request
+
+    server = ServerSync(AsyncEcho(unary(leave)), port=0)
+    with server:
+        url = f"http://127.0.0.1:{server.port}/{SERVICE}/Echo"
+        assert httpx.post(url, json="a").json() == "a"
+        server.stop()
+        assert [task.cancelled() for task in tasks] == [True]
+
+
+def test_what_fails_in_the_end_of_a_lifespan_is_raised_by_stop() -> None:
+    async def service() -> AsyncIterator[None]:
+        yield None
+        raise ValueError("the database is gone")
+
+    async def echo(request: StringValue, _ctx: Context) -> StringValue:
+        return request
+
+    server = ServerSync(AsyncEcho(unary(echo), service=service()), port=0)
+    server.start()
+    with pytest.raises(ValueError, match="the database is gone"):
+        server.stop()
+    server.wait()
