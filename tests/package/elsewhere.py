@@ -1,5 +1,6 @@
 """Applications as other people's servers and frameworks find them: by themselves, and mounted."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -30,12 +31,23 @@ async def echo(request: StringValue, ctx: Context) -> StringValue:
     ctx.response_trailers["x-trailer"] = "1"
     if request.value == "fail":
         raise ConnectError(Code.NOT_FOUND, "no such thing")
+    if request.value == "cancelled":
+        await cancelled()
     return request
+
+
+async def cancelled() -> None:
+    """Wait for a task of asyncio that somebody has cancelled."""
+    task = asyncio.ensure_future(asyncio.Event().wait())
+    task.cancel()
+    await task
 
 
 async def count(request: StringValue, _ctx: Context) -> AsyncIterator[StringValue]:
     """Answer each letter by itself."""
     for letter in request.value:
+        if letter == "!":
+            await cancelled()
         yield text(letter)
 
 

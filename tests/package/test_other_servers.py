@@ -151,6 +151,18 @@ def test_a_caller_who_goes_away_cancels_the_handler(server: str) -> None:
                 pass
 
 
+@pytest.mark.parametrize("server", ["uvicorn", "uvicorn, uvloop", "hypercorn"])
+def test_a_handler_that_waits_for_a_cancelled_task_fails_its_call(server: str) -> None:
+    with served(server, "asgi") as port, httpx.Client(timeout=30) as client:
+        url = f"http://127.0.0.1:{port}/{SERVICE}"
+        failed = client.post(f"{url}/Echo", json="cancelled")
+        assert (failed.status_code, failed.json()["code"]) == (499, "canceled")
+        stream = client.post(f"{url}/Count", content=enveloped(b'"x!"'), headers=STREAM)
+        first, _, end = stream.content.partition(b"\2")
+        assert first == enveloped(b'"x"')
+        assert json.loads(end[4:])["error"]["code"] == "canceled"
+
+
 @pytest.mark.parametrize("server", ["hypercorn", "hypercorn, trio"])
 def test_grpc_works_where_the_server_has_trailers(server: str, tmp_path: Path) -> None:
     authority = Authority()
