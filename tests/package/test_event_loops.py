@@ -253,6 +253,7 @@ def test_a_blocking_handler_that_reads_is_told_that_its_caller_is_gone(
             call.cancel()
         assert told.wait(10)
         more.set()
+    # A caller of gRPC who gives up at its deadline may say so before the server has noticed.
     codes = {error.code for error in ends}
     assert codes <= ({Code.DEADLINE_EXCEEDED, Code.CANCELED} if is_late else {Code.CANCELED})
     assert len(ends) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from landbridge._operations.ending import gone
 from landbridge._settings import described
 from landbridge.code import Code
 from landbridge.errors import ConnectError
@@ -91,7 +92,7 @@ async def _marked(
     try:
         return await call_next(request, ctx)
     except BaseException as raised:
-        error = seen(raised)
+        error = seen(raised, ctx)
         raise
     finally:
         await interceptor.on_end(token, ctx, error)
@@ -107,7 +108,7 @@ async def _marked_stream(
         async for response in responses:
             yield response
     except BaseException as raised:
-        error = seen(raised)
+        error = seen(raised, ctx)
         raise
     finally:
         try:
@@ -126,7 +127,7 @@ def _marked_sync(
     try:
         return call_next(request, ctx)
     except BaseException as raised:
-        error = seen(raised)
+        error = seen(raised, ctx)
         raise
     finally:
         interceptor.on_end_sync(token, ctx, error)
@@ -141,7 +142,7 @@ def _marked_stream_sync(
     try:
         yield from responses
     except BaseException as raised:
-        error = seen(raised)
+        error = seen(raised, ctx)
         raise
     finally:
         interceptor.on_end_sync(token, ctx, error)
@@ -155,13 +156,14 @@ _MARKED: dict[tuple[bool, bool], Callable[..., Any]] = {
 }
 
 
-def seen(raised: BaseException) -> Exception:
+def seen(raised: BaseException, ctx: RequestContext[Any, Any]) -> Exception:
     """What an interceptor is told of what ended a call."""
     if isinstance(raised, Exception):
         return raised
     if isinstance(raised, (SystemExit, KeyboardInterrupt)):
         return ConnectError(Code.UNKNOWN, f"the call failed with {type(raised).__name__}")
-    return ConnectError(Code.CANCELED, "the call was cancelled")
+    # A cancelled task, or a generator that is closed.
+    return gone(ctx)
 
 
 class Before:
@@ -184,7 +186,7 @@ class Before:
         while self._started:
             interceptor, token = self._started.pop()
             try:
-                await interceptor.on_end(token, self._ctx, None if error is None else seen(error))
+                await interceptor.on_end(token, self._ctx, None if error is None else seen(error, self._ctx))
             except BaseException as raised:
                 error = raised
         return error
@@ -199,7 +201,7 @@ class Before:
         while self._started:
             interceptor, token = self._started.pop()
             try:
-                interceptor.on_end_sync(token, self._ctx, None if error is None else seen(error))
+                interceptor.on_end_sync(token, self._ctx, None if error is None else seen(error, self._ctx))
             except BaseException as raised:
                 error = raised
         return error
