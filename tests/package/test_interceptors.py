@@ -345,3 +345,47 @@ def test_interceptors_tell_a_deadline_from_a_caller_who_has_gone(
     assert began.wait(10)
     pending.cancel()
     assert ends.get(timeout=10).code is Code.CANCELED
+
+
+class First:
+    """A message interceptor that takes one response and no more, and keeps hold of the rest."""
+
+    def __init__(self) -> None:
+        self.rest: list[Any] = []
+
+    async def intercept_server_stream(
+        self, call_next: Callable[[Any, Context], AsyncIterator[Any]], request: Any, ctx: Context, /
+    ) -> AsyncIterator[Any]:
+        """The first response."""
+        responses = call_next(request, ctx)
+        self.rest.append(responses)
+        async for response in responses:
+            yield response
+            return
+
+    def intercept_server_stream_sync(
+        self, call_next: Callable[[Any, Context], Iterator[Any]], request: Any, ctx: Context, /
+    ) -> Iterator[Any]:
+        """The first response."""
+        responses = call_next(request, ctx)
+        self.rest.append(responses)
+        for response in responses:
+            yield response
+            return
+
+
+@BOTH
+def test_what_stands_behind_an_interceptor_that_stops_early_ends_before_what_stands_around_it(
+    application: Any, serve: Serve, channel: Channel
+) -> None:
+    seen: list[Any] = []
+    # Behind a message interceptor none runs before the request is read.
+    interceptors = [Wrapping("-"), Recording("outer", seen), First(), Recording("inner", seen)]
+    port = serve(application(methods(application), interceptors=interceptors))
+    answer = stub(channel(port), "SERVER_STREAM", "unary_stream")(text("abc"))
+    assert [message.value for message in answer] == ["-a-"]
+    assert seen[2:] == [
+        "inner ends with token of inner: the call was cancelled",
+        "outer ends with token of outer: None",
+    ]
+    assert [value for name, value in answer.trailing_metadata() if name == "x-seen"] == ["inner", "outer"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Any
 
 from landbridge._operations.ending import gone
@@ -75,13 +76,60 @@ def around(
     for interceptor in reversed(interceptors):
         # One object may do both; as a metadata interceptor it stands around itself.
         if hasattr(interceptor, name):
-            function = functools.partial(getattr(interceptor, name), function)
+            intercept = getattr(interceptor, name)
+            if stream_type in _STREAMS:
+                intercept = functools.partial(_tidied, intercept)
+            function = functools.partial(intercept, function)
         if hasattr(interceptor, start):
             function = functools.partial(_MARKED[sync, stream_type in _STREAMS], interceptor, function)
     return function
 
 
 _STREAMS = (StreamType.SERVER_STREAM, StreamType.BIDI_STREAM)
+
+
+def _tidied(
+    intercept: Callable[..., Any],
+    call_next: Callable[..., Any],
+    request: Any,
+    ctx: RequestContext[Any, Any],
+) -> Any:
+    """The responses of an interceptor. With them ends what it has called, also where it has not read all."""
+    inner: list[Any] = []
+
+    def remembered(request: Any, ctx: RequestContext[Any, Any]) -> Any:
+        responses = call_next(request, ctx)
+        inner.append(responses)
+        return responses
+
+    responses = intercept(remembered, request, ctx)
+    if hasattr(responses, "__aiter__"):
+        return _all_of(responses, inner)
+    # What is no stream at all is refused where the last has had its turn.
+    return _all_of_sync(responses, inner) if hasattr(responses, "__iter__") else responses
+
+
+async def _all_of(responses: Any, inner: list[Any]) -> AsyncIterator[Any]:
+    try:
+        async for response in responses:
+            yield response
+    finally:
+        async with AsyncExitStack() as stack:
+            for opened in (*inner, responses):
+                # Whoever runs one in a task of its own ends it there.
+                if hasattr(opened, "aclose") and not getattr(opened, "ag_running", False):
+                    stack.push_async_callback(opened.aclose)
+
+
+def _all_of_sync(responses: Any, inner: list[Any]) -> Iterator[Any]:
+    try:
+        yield from responses
+    finally:
+        with ExitStack() as stack:
+            for opened in (*inner, responses):
+                # Whoever runs one on a thread of its own ends it there.
+                if hasattr(opened, "close") and not getattr(opened, "gi_running", False):
+                    stack.callback(opened.close)
 
 
 async def _marked(
