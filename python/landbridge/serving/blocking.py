@@ -59,7 +59,8 @@ class ServerSync:
 
     def stop(self, grace: float | None = 30.0) -> None:
         """Stop as `Server.stop` does, and return when that is done."""
-        if self._loop is None or not self._started.done():
+        # In a fork the thread is not there.
+        if self._loop is None or not self._started.done() or not self._thread.is_alive():
             return
         with contextlib.suppress(RuntimeError):
             # The loop is closed where somebody else has stopped it.
