@@ -6,12 +6,12 @@ What is the same in every event loop is here; `_asgi_asyncio` and `_asgi_trio` h
 from __future__ import annotations
 
 import contextlib
-import sys
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from landbridge._core import Exchange
 from landbridge._kinds import KINDS
+from landbridge._operations.beside import runs_trio
 from landbridge._operations.own_compression import plain
 from landbridge._operations.run_async import run
 from landbridge.errors import ConnectError
@@ -20,6 +20,7 @@ from landbridge.request import RequestContext
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from landbridge._operations.beside import Event
     from landbridge._operations.calls import Failure, Lines
     from landbridge._operations.operation import Operation
     from landbridge.server import ConnectASGIApplication
@@ -140,26 +141,13 @@ async def _run(operation: Operation, call: AsgiCall) -> None:
 
 
 def _running_loop() -> Loop:
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
+    if runs_trio():
         from landbridge import _asgi_trio  # noqa: PLC0415
 
         return _asgi_trio
     from landbridge import _asgi_asyncio  # noqa: PLC0415
 
     return _asgi_asyncio
-
-
-class Event(Protocol):
-    """Something that happens once."""
-
-    def set(self) -> None:
-        """It has happened."""
-        ...
-
-    async def wait(self) -> Any:
-        """Wait until it has."""
-        ...
 
 
 class Loop(Protocol):

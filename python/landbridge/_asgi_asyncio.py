@@ -39,7 +39,8 @@ async def work(call: AsgiCall, handler: Coroutine[Any, Any, None], /) -> None:
             await asyncio.wait((task,))
             if is_late:
                 await call.tell_lateness()
-        elif not task.cancelled() and task.exception() is None:
+        elif task.cancelled() or task.exception() is None:
+            # Cancelled, then, by what the handler has waited for; its failure is written.
             await call.writable()
     finally:
         for running in (task, arrivals):

@@ -63,7 +63,9 @@ def seconds(name: str, given: Any, *, optional: bool = False, may_be_zero: bool 
 def instance(name: str, given: Any, wanted: type[Any], *, optional: bool = False) -> None:
     """Raise `TypeError` unless it is an instance of the class; `None` is good, where it is optional."""
     if not isinstance(given, wanted) and not (given is None and optional):
-        place = f"{wanted.__module__}.{wanted.__qualname__}"
+        place = wanted.__qualname__
+        if wanted.__module__ != "builtins":
+            place = f"{wanted.__module__}.{place}"
         raise TypeError(f"{name} is {described(given)}: it must be a {place}{_or_none(optional, '')}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
+from landbridge._settings import instance
 from landbridge.code import Code
 
 if TYPE_CHECKING:
@@ -69,38 +70,39 @@ class ErrorDetail:
         return self._bytes
 
     @overload
-    def value(self, typ: None = None, /) -> GoogleMessage | Message | None: ...
+    def value(self, desc_or_registry: None = None) -> GoogleMessage | Message | None: ...
 
     @overload
-    def value(self, typ: type[GM], /) -> GM | None: ...
+    def value(self, desc_or_registry: type[GM]) -> GM | None: ...
 
     @overload
-    def value(self, typ: type[PM], /) -> PM | None: ...
+    def value(self, desc_or_registry: type[PM]) -> PM | None: ...
 
     @overload
-    def value(self, typ: Registry | DescMessage, /) -> Message | None: ...
+    def value(self, desc_or_registry: Registry | DescMessage) -> Message | None: ...
 
-    def value(self, typ: Any = None, /) -> Any:
+    def value(self, desc_or_registry: Any = None) -> Any:
         """The message itself.
 
-        `typ` says what to read it as: a message class of either library, or a registry or descriptor of
-        `protobuf-py`. Without it, the message that this detail was made of, or one whose class google's
-        default pool knows. `None` where the detail is of another type or cannot be read.
+        `desc_or_registry` says what to read it as: a message class of either library, or a registry or
+        descriptor of `protobuf-py`. Without it, the message that this detail was made of, or one whose class
+        google's default pool knows. `None` where the detail is of another type or cannot be read.
         """
-        if typ is None:
+        wanted = desc_or_registry
+        if wanted is None:
             return (
                 self._message
                 if self._message is not None
                 else _from_google_pool(self._type_name, self._bytes)
             )
-        if hasattr(typ, "FromString"):
-            return self._as_google(typ)
-        if isinstance(typ, type):
-            known = cast("type[Message]", typ)
+        if hasattr(wanted, "FromString"):
+            return self._as_google(wanted)
+        if isinstance(wanted, type):
+            known = cast("type[Message]", wanted)
             if known.desc().type_name != self._type_name:
                 return None
             return _or_none(known.from_binary, self._bytes)
-        return _from_protobuf_py(typ, self._type_name, self._bytes)
+        return _from_protobuf_py(wanted, self._type_name, self._bytes)
 
     def _as_google(self, known: _GoogleClass) -> GoogleMessage | None:
         if known.DESCRIPTOR.full_name != self._type_name:
@@ -122,6 +124,18 @@ class ConnectError(Exception):
         message: str,
         details: Iterable[GoogleMessage | Message | ErrorDetail] = (),
     ) -> None:
+        """Make one to raise.
+
+        Raises `TypeError` for a code that is no `Code`, a message that is no text, and details that are no
+        protobuf messages: where they are given it can be seen why, and not where they are sent.
+
+        Args:
+            code: What kind of failure it is.
+            message: What happened, for people.
+            details: Messages that say more, for programs.
+        """
+        instance("code", code, Code)
+        instance("message", message, str)
         super().__init__(message)
         self._code = code
         self._message = message

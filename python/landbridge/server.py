@@ -119,13 +119,18 @@ class ConnectASGIApplication(_Servable, Generic[S]):
             yield
             return
         generator = cast("AsyncGenerator[S, None]", self._service)
-        self._resolve(await anext(generator))
+        try:
+            service = await anext(generator)
+        except StopAsyncIteration:
+            message = "the generator of a service has ended without a yield: it yields the service, once"
+            raise RuntimeError(message) from None
+        self._resolve(service)
         try:
             yield
         finally:
             self._resolved = None
             async for _ in generator:
-                raise RuntimeError("the generator of a service yields it once")
+                raise RuntimeError("the generator of a service has come to a second yield: it yields it once")
 
     @property
     def _operations(self) -> dict[str, Operation]:

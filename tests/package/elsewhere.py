@@ -1,5 +1,6 @@
 """Applications as other people's servers and frameworks find them: by themselves, and mounted."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -30,12 +31,23 @@ async def echo(request: StringValue, ctx: Context) -> StringValue:
     ctx.response_trailers["x-trailer"] = "1"
     if request.value == "fail":
         raise ConnectError(Code.NOT_FOUND, "no such thing")
+    if request.value == "cancelled":
+        await cancelled()
     return request
+
+
+async def cancelled() -> None:
+    """Wait for a task of asyncio that somebody has cancelled."""
+    task = asyncio.ensure_future(asyncio.Event().wait())
+    task.cancel()
+    await task
 
 
 async def count(request: StringValue, _ctx: Context) -> AsyncIterator[StringValue]:
     """Answer each letter by itself."""
     for letter in request.value:
+        if letter == "!":
+            await cancelled()
         yield text(letter)
 
 
@@ -84,6 +96,25 @@ def count_sync(request: StringValue, _ctx: Context) -> Iterator[StringValue]:
         yield text(letter)
 
 
+def sum_sync(requests: Iterator[StringValue], _ctx: Context) -> StringValue:
+    """Answer all requests together."""
+    return text("".join(request.value for request in requests))
+
+
+def back_sync(requests: Iterator[StringValue], _ctx: Context) -> Iterator[StringValue]:
+    """Answer each request."""
+    yield from requests
+
+
+def slow_sync(requests: Iterator[StringValue], ctx: Context) -> StringValue:
+    """Take longer than anybody waits."""
+    answer = sum_sync(requests, ctx)
+    while not ctx.is_cancelled:
+        time.sleep(0.01)
+    ended.append("slow")
+    return answer
+
+
 def late_sync(request: StringValue, ctx: Context) -> StringValue:
     """Answer once nobody waits any more."""
     while (left := ctx.timeout_ms or 0) > 0:
@@ -104,6 +135,11 @@ asgi = AsyncEcho(
         "Back": (StreamType.BIDI_STREAM, back),
         "Slow": (StreamType.UNARY, slow),
         "Look": (StreamType.UNARY, look),
+        "Blocking": (StreamType.UNARY, echo_sync),
+        "BlockingCount": (StreamType.SERVER_STREAM, count_sync),
+        "BlockingSum": (StreamType.CLIENT_STREAM, sum_sync),
+        "BlockingBack": (StreamType.BIDI_STREAM, back_sync),
+        "BlockingSlow": (StreamType.CLIENT_STREAM, slow_sync),
     }
 )
 wsgi = SyncEcho(

@@ -12,6 +12,8 @@ import httpx
 import pytest
 import uvloop
 from google.protobuf.wrappers_pb2 import StringValue
+from landbridge.code import Code
+from landbridge.errors import ConnectError
 from landbridge.method import StreamType
 from landbridge.request import RequestContext
 from landbridge.serving import Server, ServerSync
@@ -198,6 +200,109 @@ def test_a_blocking_generator_is_closed_when_its_caller_goes_away(serve: Serve, 
     assert next(call).value.startswith("x")
     call.cancel()
     assert closed.wait(10)
+
+
+@pytest.mark.parametrize("is_late", [True, False], ids=["deadline", "cancel"])
+@pytest.mark.parametrize("kind", [StreamType.CLIENT_STREAM, StreamType.BIDI_STREAM])
+def test_a_blocking_handler_that_reads_is_told_that_its_caller_is_gone(
+    kind: StreamType, is_late: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    reads, told = threading.Event(), threading.Event()
+    ends: list[Any] = []
+
+    class Watch:
+        async def on_start(self, _ctx: Context) -> None:
+            pass
+
+        async def on_end(self, _token: None, _ctx: Context, error: Exception | None) -> None:
+            ends.append(error)
+
+    def read(requests: Iterator[StringValue], _ctx: Context) -> StringValue:
+        next(requests)
+        reads.set()
+        try:
+            next(requests)
+        except ConnectError as error:
+            ends.append(error)
+            told.set()
+            raise
+        return text("")
+
+    def read_on(requests: Iterator[StringValue], ctx: Context) -> Iterator[StringValue]:
+        yield read(requests, ctx)
+
+    function, name = (
+        (read, "stream_unary") if kind is StreamType.CLIENT_STREAM else (read_on, "stream_stream")
+    )
+    more = threading.Event()
+
+    def requests() -> Iterator[StringValue]:
+        yield text("a")
+        more.wait(30)
+
+    with (
+        caplog.at_level("WARNING"),
+        ServerSync(AsyncEcho({"Echo": (kind, function)}, interceptors=[Watch()]), port=0) as server,
+        grpc.insecure_channel(f"127.0.0.1:{server.port}") as calls,
+    ):
+        method = stub(calls, kind=name)
+        start = method.future if kind is StreamType.CLIENT_STREAM else method
+        call: Any = start(requests(), timeout=0.5 if is_late else None)
+        assert reads.wait(10)
+        if not is_late:
+            call.cancel()
+        assert told.wait(10)
+        more.set()
+    # A caller of gRPC who gives up at its deadline may say so before the server has noticed.
+    codes = {error.code for error in ends}
+    assert codes <= ({Code.DEADLINE_EXCEEDED, Code.CANCELED} if is_late else {Code.CANCELED})
+    assert len(ends) == 2
+    assert caplog.records == []
+
+
+def test_a_blocking_generator_runs_on_one_thread_from_its_first_step_to_its_last(
+    serve: Serve, channel: Channel
+) -> None:
+    seen: list[threading.Thread] = []
+    closed = threading.Event()
+
+    def count(request: StringValue, _ctx: Context) -> Iterator[StringValue]:
+        try:
+            for letter in request.value:
+                seen.append(threading.current_thread())
+                yield text(letter)
+        finally:
+            seen.append(threading.current_thread())
+            closed.set()
+
+    calls = stub(channel(serve(AsyncEcho({"Echo": (StreamType.SERVER_STREAM, count)}))), kind="unary_stream")
+    assert [message.value for message in calls(text("abc"))] == ["a", "b", "c"]
+    assert closed.wait(10)
+    assert len(seen) == 4
+    assert len(set(seen)) == 1
+
+
+def test_what_a_blocking_handler_does_after_its_call_is_logged_where_it_fails(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    began, over, go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def fail(_request: StringValue, ctx: Context) -> StringValue:
+        ctx.on_done(over.set)
+        began.set()
+        go_on.wait(30)
+        raise ValueError("too late")
+
+    with ServerSync(AsyncEcho(unary(fail)), port=0) as server:
+        with grpc.insecure_channel(f"127.0.0.1:{server.port}") as calls:
+            call = stub(calls).future(text("a"))
+            assert began.wait(10)
+            call.cancel()
+            assert over.wait(10)
+        go_on.set()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the handler of /{SERVICE}/Echo failed after its call was over"
+    ]
 
 
 def test_a_decorated_or_handed_over_handler_is_still_asynchronous(serve: Serve, channel: Channel) -> None:

@@ -1,6 +1,9 @@
 """Interceptors: in which order they stand, what they see, and what they may do."""
 
+import asyncio
+import queue
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -300,3 +303,89 @@ def test_an_interceptor_may_change_requests_answer_itself_and_be_several_at_once
     assert httpx.post(url, json="shout").json() == "SHOUT"
     assert httpx.post(url, json="cached").json() == "from the cache"
     assert len(seen) == 4
+
+
+@pytest.mark.parametrize(
+    "is_first", [True, False], ids=["before the request", "around a message interceptor"]
+)
+@pytest.mark.parametrize("kind", [StreamType.UNARY, StreamType.SERVER_STREAM])
+def test_interceptors_tell_a_deadline_from_a_caller_who_has_gone(
+    kind: StreamType, is_first: bool, serve: Serve, channel: Channel
+) -> None:
+    began = threading.Event()
+    ends: queue.Queue[Any] = queue.Queue()
+
+    class Watch:
+        async def on_start(self, _ctx: Context) -> None:
+            pass
+
+        async def on_end(self, _token: None, _ctx: Context, error: Exception | None) -> None:
+            ends.put(error)
+
+    async def hang(request: StringValue, _ctx: Context) -> StringValue:
+        began.set()
+        await asyncio.Event().wait()
+        return request
+
+    async def hang_on(request: StringValue, ctx: Context) -> AsyncIterator[StringValue]:
+        yield await hang(request, ctx)
+
+    interceptors = [Watch()] if is_first else [Wrapping("-"), Watch()]
+    handler = hang if kind is StreamType.UNARY else hang_on
+    port = serve(AsyncEcho({"Echo": (kind, handler)}, interceptors=interceptors))
+    form = "proto" if kind is StreamType.UNARY else "connect+proto"
+    httpx.post(
+        f"http://127.0.0.1:{port}/{SERVICE}/Echo",
+        content=b"" if kind is StreamType.UNARY else bytes(5),
+        headers={"content-type": f"application/{form}", "connect-timeout-ms": "300"},
+    )
+    assert ends.get(timeout=10).code is Code.DEADLINE_EXCEEDED
+    began.clear()
+    pending = stub(channel(port), kind="unary_stream")(text("a"), timeout=60)
+    assert began.wait(10)
+    pending.cancel()
+    assert ends.get(timeout=10).code is Code.CANCELED
+
+
+class First:
+    """A message interceptor that takes one response and no more, and keeps hold of the rest."""
+
+    def __init__(self) -> None:
+        self.rest: list[Any] = []
+
+    async def intercept_server_stream(
+        self, call_next: Callable[[Any, Context], AsyncIterator[Any]], request: Any, ctx: Context, /
+    ) -> AsyncIterator[Any]:
+        """The first response."""
+        responses = call_next(request, ctx)
+        self.rest.append(responses)
+        async for response in responses:
+            yield response
+            return
+
+    def intercept_server_stream_sync(
+        self, call_next: Callable[[Any, Context], Iterator[Any]], request: Any, ctx: Context, /
+    ) -> Iterator[Any]:
+        """The first response."""
+        responses = call_next(request, ctx)
+        self.rest.append(responses)
+        for response in responses:
+            yield response
+            return
+
+
+@BOTH
+def test_what_stands_behind_an_interceptor_that_stops_early_ends_before_what_stands_around_it(
+    application: Any, serve: Serve, channel: Channel
+) -> None:
+    seen: list[Any] = []
+    # Behind a message interceptor none runs before the request is read.
+    interceptors = [Wrapping("-"), Recording("outer", seen), First(), Recording("inner", seen)]
+    port = serve(application(methods(application), interceptors=interceptors))
+    answer = stub(channel(port), "SERVER_STREAM", "unary_stream")(text("abc"))
+    assert [message.value for message in answer] == ["-a-"]
+    assert seen[2:] == [
+        "inner ends with token of inner: the call was cancelled",
+        "outer ends with token of outer: None",
+    ]
+    assert [value for name, value in answer.trailing_metadata() if name == "x-seen"] == ["inner", "outer"]

@@ -76,8 +76,9 @@ def test_without_read_max_bytes_there_is_no_limit(serve: Serve) -> None:
     assert len(answer.json()) == 8 << 20
 
 
+@pytest.mark.parametrize("application", [AsyncEcho, SyncEcho])
 def test_waiting_calls_are_served_in_their_turn_and_no_more_of_them_than_may_wait(
-    serve: Serve, channel: Channel
+    application: Any, serve: Serve, channel: Channel
 ) -> None:
     began, go_on = threading.Event(), threading.Event()
 
@@ -86,7 +87,7 @@ def test_waiting_calls_are_served_in_their_turn_and_no_more_of_them_than_may_wai
         go_on.wait(30)
         return request
 
-    port = serve(SyncEcho(unary(wait)), threads=1, limits=Limits(max_waiting_calls=2))
+    port = serve(application(unary(wait)), threads=1, limits=Limits(max_waiting_calls=2))
     calls = stub(channel(port))
     first = calls.future(text("0"))
     assert began.wait(10)
@@ -101,6 +102,44 @@ def test_waiting_calls_are_served_in_their_turn_and_no_more_of_them_than_may_wai
     assert first.result().value == "0"
     assert {call.result().value for call in rest} <= set("12345")
     assert len(rest) == 2
+
+
+def test_a_blocking_handler_does_not_begin_once_its_caller_has_gone(serve: Serve, channel: Channel) -> None:
+    began, go_on, seen = threading.Event(), threading.Event(), list[str]()
+
+    def wait(request: StringValue, _ctx: Context) -> StringValue:
+        seen.append(request.value)
+        began.set()
+        go_on.wait(30)
+        return request
+
+    port = serve(AsyncEcho(unary(wait)), threads=1, limits=Limits(max_waiting_calls=1))
+    calls = stub(channel(port))
+    first = calls.future(text("first"))
+    assert began.wait(10)
+    with pytest.raises(grpc.RpcError) as caught:
+        calls(text("late"), timeout=0.2)
+    error: Any = caught.value
+    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    # Its place in the queue is free.
+    last = calls.future(text("last"))
+    go_on.set()
+    assert [first.result().value, last.result().value] == seen == ["first", "last"]
+
+
+def test_handler_threads_are_as_many_as_were_asked_for(serve: Serve, channel: Channel) -> None:
+    everybody_came = threading.Barrier(3, timeout=30)
+
+    def meet(request: StringValue, _ctx: Context) -> StringValue:
+        everybody_came.wait()
+        return request
+
+    port = serve(AsyncEcho(unary(meet)), threads=3, limits=Limits(max_waiting_calls=0))
+    calls = stub(channel(port))
+    for _ in range(3):
+        assert [call.result().value for call in [calls.future(text(letter)) for letter in "abc"]] == list(
+            "abc"
+        )
 
 
 def next_done(calls: list[Any]) -> Any:

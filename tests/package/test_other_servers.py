@@ -94,6 +94,29 @@ def test_an_asgi_server_serves_an_application(server: str) -> None:
         assert client.post(f"{url}/{SERVICE}/Look", json="").json() == "slow"
 
 
+@pytest.mark.parametrize("server", ASGI)
+def test_blocking_handlers_of_an_asgi_server_run_on_threads(server: str) -> None:
+    with served(server, "asgi") as port, httpx.Client(timeout=30) as client:
+        url = f"http://127.0.0.1:{port}/{SERVICE}"
+        assert client.post(f"{url}/Blocking", json="a").json() == "a"
+        failed = client.post(f"{url}/Blocking", json="fail")
+        assert (failed.status_code, failed.json()["code"]) == (404, "not_found")
+        end = b"\2" + enveloped(b"{}")[1:]
+        both = enveloped(b'"x"') + enveloped(b'"y"')
+        for name, sent, answer in (
+            ("Count", enveloped(b'"xy"'), both),
+            ("Sum", both, enveloped(b'"xy"')),
+            ("Back", both, both),
+        ):
+            assert client.post(f"{url}/Blocking{name}", content=sent, headers=STREAM).content == answer + end
+        late = client.post(
+            f"{url}/BlockingSlow", content=both, headers=STREAM | {"connect-timeout-ms": "100"}
+        )
+        assert json.loads(late.content[5:])["error"]["code"] == "deadline_exceeded"
+        while client.post(f"{url}/Look", json="").json() != "slow":
+            pass
+
+
 @pytest.mark.parametrize("server", WSGI)
 def test_a_wsgi_server_serves_an_application(server: str) -> None:
     with served(server, "wsgi") as port, httpx.Client(timeout=30) as client:
@@ -149,6 +172,18 @@ def test_a_caller_who_goes_away_cancels_the_handler(server: str) -> None:
             # The server sees the connection close some time soon.
             while client.post(f"{url}/Look", json="").json() != "slow":
                 pass
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "uvicorn, uvloop", "hypercorn"])
+def test_a_handler_that_waits_for_a_cancelled_task_fails_its_call(server: str) -> None:
+    with served(server, "asgi") as port, httpx.Client(timeout=30) as client:
+        url = f"http://127.0.0.1:{port}/{SERVICE}"
+        failed = client.post(f"{url}/Echo", json="cancelled")
+        assert (failed.status_code, failed.json()["code"]) == (499, "canceled")
+        stream = client.post(f"{url}/Count", content=enveloped(b'"x!"'), headers=STREAM)
+        first, _, end = stream.content.partition(b"\2")
+        assert first == enveloped(b'"x"')
+        assert json.loads(end[4:])["error"]["code"] == "canceled"
 
 
 @pytest.mark.parametrize("server", ["hypercorn", "hypercorn, trio"])

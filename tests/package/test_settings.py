@@ -212,6 +212,24 @@ def test_certificates_are_text_or_paths() -> None:
         TlsConfig(certificate=PEM, private_key=3)  # type: ignore[arg-type]
 
 
+def test_a_generator_of_a_service_yields_it_once() -> None:
+    async def none() -> AsyncIterator[None]:
+        if not "reached":
+            yield None
+
+    async def two() -> AsyncIterator[None]:
+        yield None
+        yield None
+
+    with pytest.raises(RuntimeError, match="has ended without a yield: it yields the service, once"):
+        ServerSync(AsyncEcho({}, service=none()), port=0).start()
+    server = ServerSync(AsyncEcho({}, service=two()), port=0)
+    server.start()
+    with pytest.raises(RuntimeError, match="has come to a second yield"):
+        server.stop()
+    server.wait()
+
+
 def test_a_class_or_a_function_is_no_service() -> None:
     for given, name in ((Service, "Service"), (lifespan, "lifespan")):
         said = re.escape(f"service is {name} itself: give what it makes, {name}()")

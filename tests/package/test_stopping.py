@@ -49,16 +49,13 @@ class Held:
         return request
 
 
-@pytest.fixture(params=["async", "sync"])
+@pytest.fixture(params=["async", "blocking in async", "sync"])
 def held(request: pytest.FixtureRequest) -> Iterator[tuple[Held, ServerSync, Any]]:
     """A server with one call in flight."""
     handlers = Held()
-    application: Any = (
-        AsyncEcho(unary(handlers.handle))
-        if request.param == "async"
-        else SyncEcho(unary(handlers.handle_sync))
-    )
-    server = ServerSync(application, port=0)
+    handler: Any = handlers.handle if request.param == "async" else handlers.handle_sync
+    application: Any = SyncEcho if request.param == "sync" else AsyncEcho
+    server = ServerSync(application(unary(handler)), port=0)
     with server, grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         answer = stub(channel).future(text("a"), timeout=60)
         assert handlers.began.wait(10)
@@ -142,9 +139,9 @@ def test_the_lifespan_of_a_service_ends_after_its_last_call() -> None:
     assert seen == ["started", "ended after the call: True"]
 
 
-@pytest.mark.parametrize("application", [AsyncEcho, SyncEcho])
+@pytest.mark.parametrize(("application", "blocks"), [(AsyncEcho, False), (AsyncEcho, True), (SyncEcho, True)])
 def test_handlers_that_do_not_end_are_named_and_left(
-    application: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    application: Any, blocks: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("landbridge.serving.server._CLEAN_UP_TIME", 0.1)
     began, go_on = threading.Event(), threading.Event()
@@ -161,7 +158,7 @@ def test_handlers_that_do_not_end_are_named_and_left(
                 await asyncio.sleep(0.01)
         return request
 
-    server = ServerSync(application(unary(stubborn if application is AsyncEcho else stubborn_sync)), port=0)
+    server = ServerSync(application(unary(stubborn_sync if blocks else stubborn)), port=0)
     with caplog.at_level(logging.WARNING, "landbridge"), server:
         with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             answer = stub(channel).future(text("a"))
@@ -184,3 +181,55 @@ def test_a_server_that_does_not_start_ends_the_lifespans_that_began() -> None:
         with pytest.raises(OSError, match=str(first.port)):
             second.start()
     assert seen == ["started", "ended after the call: False"]
+
+
+def test_a_task_that_a_handler_has_left_behind_does_not_keep_a_server_from_stopping() -> None:
+    tasks: list[asyncio.Task[bool]] = []
+
+    async def leave(request: StringValue, _ctx: Context) -> StringValue:
+        tasks.append(asyncio.create_task(asyncio.Event().wait()))
+        return request
+
+    server = ServerSync(AsyncEcho(unary(leave)), port=0)
+    with server:
+        url = f"http://127.0.0.1:{server.port}/{SERVICE}/Echo"
+        assert httpx.post(url, json="a").json() == "a"
+        server.stop()
+        assert [task.cancelled() for task in tasks] == [True]
+
+
+def test_what_fails_in_the_end_of_a_lifespan_is_raised_by_stop() -> None:
+    async def service() -> AsyncIterator[None]:
+        yield None
+        raise ValueError("the database is gone")
+
+    async def echo(request: StringValue, _ctx: Context) -> StringValue:
+        return request
+
+    server = ServerSync(AsyncEcho(unary(echo), service=service()), port=0)
+    server.start()
+    with pytest.raises(ValueError, match="the database is gone"):
+        server.stop()
+    server.wait()
+
+
+def test_an_event_loop_ends_though_a_blocking_handler_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("landbridge.serving.server._CLEAN_UP_TIME", 0.1)
+    began, go_on = threading.Event(), threading.Event()
+
+    def stubborn(request: StringValue, _ctx: Context) -> StringValue:
+        began.set()
+        go_on.wait(30)
+        return request
+
+    async def main() -> None:
+        async with Server(AsyncEcho(unary(stubborn)), port=0) as server:
+            with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+                answer = stub(channel).future(text("a"))
+                await asyncio.to_thread(began.wait, 10)
+                await server.stop(grace=0)
+                assert isinstance(answer.exception(), grpc.RpcError)
+
+    asyncio.run(main())
+    assert not go_on.is_set()
+    go_on.set()

@@ -1,6 +1,7 @@
 """Errors and headers, as applications handle them."""
 
 import pickle
+from typing import Any
 
 import pytest
 from google.protobuf.any_pb2 import Any as GoogleAny
@@ -45,6 +46,29 @@ def test_a_detail_that_was_received_is_read_by_the_classes_that_are_loaded() -> 
 def test_a_detail_that_is_no_message_is_refused() -> None:
     with pytest.raises(TypeError, match="protobuf message, not dict"):
         ConnectError(Code.INTERNAL, "x", [{}])  # type: ignore[list-item]
+
+
+def test_the_type_of_a_detail_may_be_given_by_its_name() -> None:
+    detail: Any = ErrorDetail(Duration(seconds=3))
+    assert detail.value(desc_or_registry=Duration) == Duration(seconds=3)
+    assert detail.value(desc_or_registry=PyDuration) == PyDuration(seconds=3)
+    assert detail.value(desc_or_registry=None) == Duration(seconds=3)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "said"),
+    [
+        ("not_found", "no such thing", "code is 'not_found': it must be a landbridge.code.Code"),
+        (Code.NOT_FOUND, None, "message is None: it must be a str"),
+        (Code.NOT_FOUND, KeyError("x"), "message is a KeyError: it must be a str"),
+    ],
+)
+def test_an_error_that_could_not_be_sent_is_refused_where_it_is_made(
+    code: Any, message: Any, said: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        ConnectError(code, message)
+    assert str(caught.value) == said
 
 
 def test_an_error_survives_pickling() -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import sys
 from typing import TYPE_CHECKING, Any
 
 from landbridge._operations.ending import head_lines, tell_done, trailer_lines
+from landbridge._operations.handler_threads import OF_SERVER
 from landbridge._operations.own_compression import plain
 from landbridge._operations.run_async import end, run
 from landbridge.method import StreamType
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from landbridge._core import Call, Server
+    from landbridge._operations.handler_threads import HandlerThreads
     from landbridge._operations.operation import Operation
 
     HttpHandler = Callable[[Call], Coroutine[Any, Any, None]]
@@ -41,10 +44,18 @@ else:
 class EventLoop:
     """Takes the calls of a server into the running event loop, from `start` to `stop`."""
 
-    def __init__(self, server: Server, operations: Sequence[Operation], http: HttpHandler | None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        operations: Sequence[Operation],
+        http: HttpHandler | None,
+        threads: HandlerThreads,
+    ) -> None:
         self._server = server
         self._operations = operations
         self._http = http
+        self._threads = threads
+        """For blocking handlers."""
         self._loop = asyncio.get_running_loop()
         self._running = 0
         """Handlers that have begun and not ended."""
@@ -54,7 +65,10 @@ class EventLoop:
 
     def start(self) -> None:
         """Begin to take calls."""
-        self._loop.add_reader(self._server.descriptor, self._take)
+        # Tasks have the context of what starts them.
+        context = contextvars.copy_context()
+        context.run(OF_SERVER.set, self._threads)
+        context.run(self._loop.add_reader, self._server.descriptor, self._take)
 
     async def stop(self, patience: float) -> int:
         """Take no more, and wait for handlers to end; those whose calls were cut have been cancelled.

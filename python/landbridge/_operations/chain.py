@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Any
 
+from landbridge._operations.ending import gone
 from landbridge._settings import described
 from landbridge.code import Code
 from landbridge.errors import ConnectError
@@ -74,13 +76,60 @@ def around(
     for interceptor in reversed(interceptors):
         # One object may do both; as a metadata interceptor it stands around itself.
         if hasattr(interceptor, name):
-            function = functools.partial(getattr(interceptor, name), function)
+            intercept = getattr(interceptor, name)
+            if stream_type in _STREAMS:
+                intercept = functools.partial(_tidied, intercept)
+            function = functools.partial(intercept, function)
         if hasattr(interceptor, start):
             function = functools.partial(_MARKED[sync, stream_type in _STREAMS], interceptor, function)
     return function
 
 
 _STREAMS = (StreamType.SERVER_STREAM, StreamType.BIDI_STREAM)
+
+
+def _tidied(
+    intercept: Callable[..., Any],
+    call_next: Callable[..., Any],
+    request: Any,
+    ctx: RequestContext[Any, Any],
+) -> Any:
+    """The responses of an interceptor. With them ends what it has called, also where it has not read all."""
+    inner: list[Any] = []
+
+    def remembered(request: Any, ctx: RequestContext[Any, Any]) -> Any:
+        responses = call_next(request, ctx)
+        inner.append(responses)
+        return responses
+
+    responses = intercept(remembered, request, ctx)
+    if hasattr(responses, "__aiter__"):
+        return _all_of(responses, inner)
+    # What is no stream at all is refused where the last has had its turn.
+    return _all_of_sync(responses, inner) if hasattr(responses, "__iter__") else responses
+
+
+async def _all_of(responses: Any, inner: list[Any]) -> AsyncIterator[Any]:
+    try:
+        async for response in responses:
+            yield response
+    finally:
+        async with AsyncExitStack() as stack:
+            for opened in (*inner, responses):
+                # Whoever runs one in a task of its own ends it there.
+                if hasattr(opened, "aclose") and not getattr(opened, "ag_running", False):
+                    stack.push_async_callback(opened.aclose)
+
+
+def _all_of_sync(responses: Any, inner: list[Any]) -> Iterator[Any]:
+    try:
+        yield from responses
+    finally:
+        with ExitStack() as stack:
+            for opened in (*inner, responses):
+                # Whoever runs one on a thread of its own ends it there.
+                if hasattr(opened, "close") and not getattr(opened, "gi_running", False):
+                    stack.callback(opened.close)
 
 
 async def _marked(
@@ -91,7 +140,7 @@ async def _marked(
     try:
         return await call_next(request, ctx)
     except BaseException as raised:
-        error = seen(raised)
+        error = seen(raised, ctx)
         raise
     finally:
         await interceptor.on_end(token, ctx, error)
@@ -107,7 +156,7 @@ async def _marked_stream(
         async for response in responses:
             yield response
     except BaseException as raised:
-        error = seen(raised)
+        error = seen(raised, ctx)
         raise
     finally:
         try:
@@ -126,7 +175,7 @@ def _marked_sync(
     try:
         return call_next(request, ctx)
     except BaseException as raised:
-        error = seen(raised)
+        error = seen(raised, ctx)
         raise
     finally:
         interceptor.on_end_sync(token, ctx, error)
@@ -141,7 +190,7 @@ def _marked_stream_sync(
     try:
         yield from responses
     except BaseException as raised:
-        error = seen(raised)
+        error = seen(raised, ctx)
         raise
     finally:
         interceptor.on_end_sync(token, ctx, error)
@@ -155,13 +204,14 @@ _MARKED: dict[tuple[bool, bool], Callable[..., Any]] = {
 }
 
 
-def seen(raised: BaseException) -> Exception:
+def seen(raised: BaseException, ctx: RequestContext[Any, Any]) -> Exception:
     """What an interceptor is told of what ended a call."""
     if isinstance(raised, Exception):
         return raised
     if isinstance(raised, (SystemExit, KeyboardInterrupt)):
         return ConnectError(Code.UNKNOWN, f"the call failed with {type(raised).__name__}")
-    return ConnectError(Code.CANCELED, "the call was cancelled")
+    # A cancelled task, or a generator that is closed.
+    return gone(ctx)
 
 
 class Before:
@@ -184,7 +234,7 @@ class Before:
         while self._started:
             interceptor, token = self._started.pop()
             try:
-                await interceptor.on_end(token, self._ctx, None if error is None else seen(error))
+                await interceptor.on_end(token, self._ctx, None if error is None else seen(error, self._ctx))
             except BaseException as raised:
                 error = raised
         return error
@@ -199,7 +249,7 @@ class Before:
         while self._started:
             interceptor, token = self._started.pop()
             try:
-                interceptor.on_end_sync(token, self._ctx, None if error is None else seen(error))
+                interceptor.on_end_sync(token, self._ctx, None if error is None else seen(error, self._ctx))
             except BaseException as raised:
                 error = raised
         return error

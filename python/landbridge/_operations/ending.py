@@ -10,6 +10,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from landbridge._operations.operation import UnexpectedResponseError
+from landbridge.code import Code
 from landbridge.errors import ConnectError, _given
 
 if TYPE_CHECKING:
@@ -57,6 +58,20 @@ def tell_done(ctx: RequestContext[Any, Any]) -> None:
             logger.exception("a callback of on_done failed")
             if stops_the_process(raised):
                 raise
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether the event loop says so, asyncio's or trio's."""
+    return type(error).__name__ in {"CancelledError", "Cancelled"}
+
+
+def gone(ctx: RequestContext[Any, Any]) -> ConnectError:
+    """How a call has failed whose caller is gone, or was told that the deadline has passed."""
+    left = ctx.timeout_ms
+    if left is not None and left <= 0:
+        message = "the deadline has passed before the call was answered"
+        return ConnectError(Code.DEADLINE_EXCEEDED, message)
+    return ConnectError(Code.CANCELED, "the call was cancelled")
 
 
 def stops_the_process(raised: BaseException) -> bool:

@@ -9,6 +9,7 @@ from landbridge._operations.chain import Before
 from landbridge._operations.ending import (
     failure,
     head_lines,
+    is_cancellation,
     stops_the_process,
     tell_done,
     trailer_lines,
@@ -77,11 +78,6 @@ def end(
     finally:
         if ctx._done_callbacks is not None:
             tell_done(ctx)
-
-
-def is_cancellation(error: BaseException) -> bool:
-    """Whether the event loop says so, asyncio's or trio's."""
-    return type(error).__name__ in {"CancelledError", "Cancelled"}
 
 
 async def _answer(

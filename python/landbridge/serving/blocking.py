@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ class ServerSync:
         self._server = Server(*applications, **settings)
         self._thread = threading.Thread(target=self._run, name="landbridge-server", daemon=True)
         self._started: Future[None] = Future()
+        self._stopped: Future[None] = Future()
+        self._stops: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -56,16 +59,26 @@ class ServerSync:
 
     def stop(self, grace: float | None = 30.0) -> None:
         """Stop as `Server.stop` does, and return when that is done."""
-        if self._loop is None or not self._thread.is_alive():
+        # In a fork the thread is not there.
+        if self._loop is None or not self._started.done() or not self._thread.is_alive():
             return
-        stopping = asyncio.run_coroutine_threadsafe(self._server.stop(grace), self._loop)
-        stopping.result()
+        with contextlib.suppress(RuntimeError):
+            # The loop is closed where somebody else has stopped it.
+            self._loop.call_soon_threadsafe(self._begin_stop, grace)
+        self._stopped.result()
         if not self._server._left_behind:
             # Otherwise its event loop waits for handlers that do not end.
             self._thread.join()
 
+    def _begin_stop(self, grace: float | None) -> None:
+        self._stops.add(asyncio.ensure_future(self._server.stop(grace)))
+
     def _run(self) -> None:
-        asyncio.run(self._serve())
+        try:
+            asyncio.run(self._serve())
+        finally:
+            if not self._stopped.done():
+                self._stopped.set_result(None)
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -76,9 +89,12 @@ class ServerSync:
             return
         self._started.set_result(None)
         await self._server.wait()
-        # Whoever has stopped it may still wait for the word that it is done.
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        await asyncio.gather(*others, return_exceptions=True)
+        # Tasks that handlers have left are cancelled with the loop; waited for is only what stops the server.
+        for stopped in await asyncio.gather(*self._stops, return_exceptions=True):
+            if isinstance(stopped, BaseException):
+                self._stopped.set_exception(stopped)
+                return
+        self._stopped.set_result(None)
 
     def __enter__(self) -> ServerSync:
         self.start()

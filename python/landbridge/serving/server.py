@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ from landbridge import _core
 from landbridge._kinds import KINDS
 from landbridge._native.event_loop import EventLoop
 from landbridge._native.threads import Threads
+from landbridge._operations.handler_threads import HandlerThreads, default_number
 from landbridge._settings import described, instance, whole_number
 from landbridge.server import ConnectASGIApplication, ConnectWSGIApplication
 from landbridge.serving.limits import Limits
@@ -72,7 +75,8 @@ class Server:
             sockets: Listening TCP sockets to serve on instead; the server takes them over.
             tls: Certificates; without them connections are in cleartext.
             fallback: An ASGI application for everything that is no call of `applications`.
-            threads: Threads for handlers that block; by default four for each core, at most 32.
+            threads: Threads for blocking applications, and as many for blocking handlers of asynchronous
+                ones; by default four for each core, at most 32.
             io_threads: Threads that do the network's work, outside of Python's lock.
             limits: Limits and times.
         """
@@ -94,13 +98,16 @@ class Server:
         self._sockets = sockets
         self._tls = tls
         self._fallback = fallback
-        self._thread_count = min(32, 4 * (os.cpu_count() or 1)) if threads is None else threads
+        self._thread_count = default_number() if threads is None else threads
         self._io_threads = io_threads
         self._limits = limits or Limits()
         self._addresses: list[tuple[str, int]] = []
         self._core: _core.Server | None = None
         self._loop: EventLoop | None = None
         self._threads: Threads | None = None
+        """They run blocking applications."""
+        self._handler_threads: HandlerThreads | None = None
+        """They run blocking handlers of asynchronous applications."""
         self._left: asyncio.Future[None] | None = None
         self._stopped: asyncio.Event | None = None
         self._left_behind = 0
@@ -167,7 +174,9 @@ class Server:
         operations, core = self._build(has_fallback=http is not None)
         await self._bind(core)
         self._core = core
-        self._loop = EventLoop(core, operations, None if http is None else http.serve)
+        self._handler_threads = HandlerThreads(self._thread_count, self._limits.max_waiting_calls)
+        serve = None if http is None else http.serve
+        self._loop = EventLoop(core, operations, serve, self._handler_threads)
         if any(not operation.is_async for operation in operations):
             self._threads = Threads(core, operations, self._thread_count)
             self._threads.start()
@@ -263,13 +272,15 @@ class Server:
         await asyncio.shield(self._closing)
 
     async def _close(self, core: _core.Server) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, core.join_blocking)
-        stuck = 0
-        if self._loop is not None:
-            stuck += await self._loop.stop(_CLEAN_UP_TIME)
-        if self._threads is not None:
-            stuck += await loop.run_in_executor(None, self._threads.join, _CLEAN_UP_TIME)
+        # Threads of its own: those that the loop lends may all be at work for the application.
+        with ThreadPoolExecutor(2, "landbridge-closing") as beside:
+            wait = functools.partial(asyncio.get_running_loop().run_in_executor, beside)
+            await wait(core.join_blocking)
+            stuck = 0
+            if self._loop is not None:
+                stuck += await self._loop.stop(_CLEAN_UP_TIME)
+            pools = [pool for pool in (self._threads, self._handler_threads) if pool is not None]
+            stuck += sum(await asyncio.gather(*(wait(pool.join, _CLEAN_UP_TIME) for pool in pools)))
         self._left_behind = stuck
         if stuck:
             logger.warning("%d handlers do not end though their callers are gone; leaving them", stuck)
