@@ -8,6 +8,8 @@ from typing import Any
 
 from google.protobuf.wrappers_pb2 import StringValue
 from landbridge.client import ConnectClient
+from landbridge.code import Code
+from landbridge.errors import ConnectError
 from landbridge.method import StreamType
 
 from tests.package.echo import SERVICE, AsyncEcho, method, text
@@ -54,6 +56,11 @@ class Echo:
             yield
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled.release()
+            raise
+        except ConnectError as gone:
+            # It did not wait in that moment, and is told by the next message it asks for.
+            if gone.code is Code.CANCELED:
+                self.cancelled.release()
             raise
 
     async def _wait(self) -> None:
