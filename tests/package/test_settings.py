@@ -207,7 +207,7 @@ def test_a_limit_that_makes_no_sense_is_named(limits: dict[str, Any], said: str)
 
 
 def test_certificates_are_text_or_paths() -> None:
-    said = "private_key is 3: it must be PEM as bytes, or the path of a file"
+    said = "private_key is 3: it must be PEM, or the path of a file"
     with pytest.raises(TypeError, match=said):
         TlsConfig(certificate=PEM, private_key=3)  # type: ignore[arg-type]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import signal
 import threading
-import traceback
 from typing import TYPE_CHECKING, Any
 
 from landbridge._operations.operation import UnexpectedResponseError
+from landbridge._signals import raised_by_a_signal
 from landbridge.code import Code
 from landbridge.errors import ConnectError, _given
 
@@ -86,12 +85,4 @@ def stops_the_process(raised: BaseException) -> bool:
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     ):
         return True
-    handlers = {_code(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
-    return any(frame.f_code in handlers for frame, _ in traceback.walk_tb(raised.__traceback__))
-
-
-def _code(handler: Any) -> Any:
-    """The code of a function, which may be a method or a `functools.partial`."""
-    while isinstance(handler, functools.partial):
-        handler = handler.func
-    return getattr(handler, "__code__", None)
+    return raised_by_a_signal(raised)
