@@ -38,8 +38,13 @@ pub fn bare(mut end: End) -> End {
     end
 }
 
-/// Whether every protocol can carry the values of this trailer as they are: text, without white space around it.
+/// Whether every protocol can carry this trailer: gRPC has fewer names than HTTP. And its values as they are: text,
+/// without white space around it.
 fn is_plain(name: &HeaderName, trailers: &HeaderMap) -> bool {
+    let grpc = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if !name.as_str().bytes().all(grpc) {
+        return false;
+    }
     let text =
         trailers.get_all(name).iter().all(|value| value.to_str().is_ok_and(|text| text.trim() == text));
     text && !name.as_str().ends_with("-bin") && !name.as_str().starts_with("trailer-")
