@@ -5,30 +5,19 @@ from __future__ import annotations
 import asyncio
 
 from benchecho.echo_connect import EchoClient
-from benchecho.echo_pb2 import FloodRequest, Message
 from landbridge.protocol import ProtocolType
 
-from landbridge_bench.callers.measuring import FLOOD, SMALL, arguments, measure
+from landbridge_bench.callers.echoing import measure_echo
+from landbridge_bench.callers.measuring import arguments
 
 
 async def main() -> None:
     """Call."""
-    port, what, _, _ = arguments()
+    port, *_ = arguments()
     async with EchoClient(
         f"http://127.0.0.1:{port}", protocol=ProtocolType.GRPC, send_compression=None
     ) as client:
-
-        async def unary() -> None:
-            answer = await client.echo(Message(content=SMALL))
-            assert answer.content == SMALL
-
-        async def flood() -> None:
-            received = 0
-            async for _ in client.flood(FloodRequest(count=FLOOD, content=SMALL)):
-                received += 1
-            assert received == FLOOD
-
-        await measure(unary if what == "unary" else flood)
+        await measure_echo(client)
 
 
 if __name__ == "__main__":
