@@ -104,29 +104,24 @@ impl Unread {
         let Left { rest, clock } = &mut *left;
         let Rest::Little(content) = rest else { return Poll::Ready(()) };
         loop {
-            match Pin::new(&mut *content).poll_frame(cx) {
-                // Time passes for those who never stop sending, too.
-                Poll::Ready(Some(Ok(_passed_over)))
-                    if !content.is_end_stream() && poll_clock(clock, cx, time).is_pending() =>
-                {
-                    continue;
-                }
-                Poll::Ready(Some(Ok(_last))) if content.is_end_stream() => {}
-                Poll::Ready(Some(Ok(_late))) => {
-                    *rest = Rest::TooMuch;
-                    return Poll::Ready(());
-                }
-                Poll::Ready(None | Some(Err(_))) => {}
-                Poll::Pending => {
-                    ready!(poll_clock(clock, cx, time));
-                    *rest = Rest::TooMuch;
-                    return Poll::Ready(());
-                }
+            let frame = Pin::new(&mut *content).poll_frame(cx);
+            if matches!(frame, Poll::Ready(None | Some(Err(_))))
+                || frame.is_ready() && content.is_end_stream()
+            {
+                break;
             }
-            *left = Left::default();
-            self.present.store(false, Relaxed);
-            return Poll::Pending;
+            // Time passes for those who never stop sending, too.
+            if poll_clock(clock, cx, time).is_ready() {
+                *rest = Rest::TooMuch;
+                return Poll::Ready(());
+            }
+            if frame.is_pending() {
+                return Poll::Pending;
+            }
         }
+        *left = Left::default();
+        self.present.store(false, Relaxed);
+        Poll::Pending
     }
 
     fn lock(&self) -> MutexGuard<'_, Left> {
