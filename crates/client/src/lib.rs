@@ -6,9 +6,10 @@
 //! ```
 //!
 //! [`carry`] takes one call from its head to its end: it keeps the deadline, and tries again where the [`Policy`] of the
-//! method and what is known of the failed attempt allow it.
+//! method and what is known of the failed attempt allow it. A [`Wheel`] says which thread runs all that.
 
 mod attempt;
+mod busy_poll;
 mod carry;
 mod channel;
 mod failure;
@@ -21,7 +22,9 @@ mod request;
 mod spec;
 mod target;
 mod throttle;
+mod wheel;
 
+pub use busy_poll::Awaited;
 pub use carry::carry;
 pub use channel::{Balancing, Channel, ChannelSettings};
 pub use failure::server_gone;
@@ -29,3 +32,4 @@ pub use policy::{Hedging, Policy, Retrying, ServiceConfig, ServiceConfigError};
 pub use proxy::{Proxy, ProxyError};
 pub use spec::{Caller, Head, Kind, Method, Outgoing, Spec, Style};
 pub use target::{Target, TargetError};
+pub use wheel::{LONGEST_TURN, Turn, UnderWay, Wheel};

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
-use landbridge_client::{Channel, Spec, carry};
+use landbridge_client::{Channel, Kind, LONGEST_TURN, Spec, UnderWay, Wheel, carry};
 use landbridge_net::OpenSockets;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -15,7 +15,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 use super::outbound::Outbound;
-use super::wheel::{self, UnderWay, Wheel};
 use crate::handoff::Woken;
 
 /// The one of this process, if there is one.
@@ -102,7 +101,7 @@ impl IoThread {
         let (wheel, woken) = (Arc::clone(&thread.wheel), Arc::clone(&thread.woken));
         let running = std::thread::Builder::new()
             .name("landbridge-calls".to_owned())
-            .spawn(move || run(runtime, &wheel, woken, given))?;
+            .spawn(move || run(runtime, wheel, woken, given))?;
         *lock(&thread.thread) = Some(running);
         Ok(thread)
     }
@@ -126,7 +125,7 @@ impl IoThread {
         let runtime = turn.as_ref().and_then(|_turn| self.runtime.upgrade());
         let Some(runtime) = runtime else { return self.order(Order::Call(start, under_way)) };
         let mut call = Box::pin(make(start, under_way));
-        let over = runtime.block_on(async { timeout(wheel::MOST, &mut call).await.is_ok() });
+        let over = runtime.block_on(async { timeout(LONGEST_TURN, &mut call).await.is_ok() });
         if !over {
             self.handle.spawn(call);
         }
@@ -163,8 +162,12 @@ impl Drop for IoThread {
 }
 
 /// The thread.
-fn run(runtime: Arc<Runtime>, wheel: &Wheel, woken: Arc<Woken>, given: UnboundedReceiver<Order>) {
+fn run(runtime: Arc<Runtime>, wheel: Arc<Wheel>, woken: Arc<Woken>, given: UnboundedReceiver<Order>) {
     runtime.spawn(async move { woken.hand_out().await });
+    runtime.spawn({
+        let wheel = Arc::clone(&wheel);
+        async move { wheel.stay_awake().await }
+    });
     let mut serving = runtime.spawn(serve(given));
     while runtime.block_on(async {
         tokio::select! {
@@ -201,13 +204,14 @@ async fn serve(mut given: UnboundedReceiver<Order>) {
 async fn make(start: Start, under_way: UnderWay) {
     let Start { channel, spec, outbound } = start;
     under_way.wheel().catch_up().await;
+    let awaited = (spec.method.kind == Kind::Unary).then(|| under_way.await_answer());
     let end = tokio::select! {
         biased;
         end = carry(&channel, &spec, &*outbound) => Some(end),
         () = outbound.cancelled() => None,
     };
     // Before whoever waits can begin another.
-    drop(under_way);
+    drop((awaited, under_way));
     if let Some(end) = end {
         outbound.end(end);
     }

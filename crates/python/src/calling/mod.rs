@@ -8,7 +8,7 @@
 //! ```
 //!
 //! One I/O thread serves all transports of the process; it ends with the last of them. Threads that make one blocking
-//! call after the other do its work themselves ([wheel]). Each event loop has one queue of
+//! call after the other do its work themselves ([`landbridge_client::Wheel`]). Each event loop has one queue of
 //! events and one descriptor to watch.
 
 mod call;
@@ -18,7 +18,6 @@ mod foreign;
 mod io_thread;
 mod outbound;
 mod transport;
-mod wheel;
 
 pub(crate) use call::ClientCall;
 pub(crate) use client::{Client, ClientMethod};

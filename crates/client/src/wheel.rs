@@ -16,15 +16,18 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::yield_now;
+use tokio::time::Instant;
+
+use crate::busy_poll::{Awaited, BusyPoll};
 
 /// How close a call has to begin behind the one before it.
 const CLOSE: Duration = Duration::from_millis(2);
 /// How long a caller keeps its turn at most: what takes longer gains nothing by it.
-pub(super) const MOST: Duration = Duration::from_millis(5);
+pub const LONGEST_TURN: Duration = Duration::from_millis(5);
 /// How many such calls are made before the I/O thread steps aside.
 const IN_A_ROW: u32 = 4;
 /// How long nobody may run the runtime before the I/O thread comes back: at least once this, at most twice.
@@ -32,7 +35,7 @@ const REST: Duration = Duration::from_millis(10);
 
 /// Says whose turn it is.
 #[derive(Debug, Default)]
-pub(super) struct Wheel {
+pub struct Wheel {
     state: Mutex<State>,
     /// Wakes the I/O thread from [`Wheel::rest`].
     called_back: Condvar,
@@ -40,6 +43,7 @@ pub(super) struct Wheel {
     aside: Notify,
     /// Nobody has run the runtime for a while.
     behind: AtomicBool,
+    busy_poll: BusyPoll,
 }
 
 #[derive(Debug, Default)]
@@ -64,31 +68,39 @@ enum Hand {
 
 /// A call is under way, until this is dropped.
 #[derive(Debug)]
-pub(super) struct UnderWay(Arc<Wheel>);
+pub struct UnderWay {
+    wheel: Arc<Wheel>,
+    /// There was no other when it began.
+    alone: bool,
+}
 
 /// The turn of a caller, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Turn<'a>(&'a Wheel);
+pub struct Turn<'a>(&'a Wheel);
 
 impl Wheel {
     /// Something begins that needs the I/O thread, unless a caller has its turn: then that does it, and hands it on.
-    pub(super) fn begin(self: &Arc<Self>) -> UnderWay {
+    pub fn begin(self: &Arc<Self>) -> UnderWay {
         let mut state = self.lock();
         state.calls += 1;
         state.in_a_row = 0;
         self.call_back(&mut state);
-        UnderWay(Arc::clone(self))
+        self.under_way(&state)
     }
 
     /// A call begins whose thread waits for it. Gives that thread the turn, where it is better off with it.
-    pub(super) fn begin_blocking(self: &Arc<Self>) -> (UnderWay, Option<Turn<'_>>) {
+    pub fn begin_blocking(self: &Arc<Self>) -> (UnderWay, Option<Turn<'_>>) {
         let mut state = self.lock();
         state.calls += 1;
         let turn = self.turn(&mut state);
         if turn.is_none() {
             self.call_back(&mut state);
         }
-        (UnderWay(Arc::clone(self)), turn)
+        (self.under_way(&state), turn)
+    }
+
+    fn under_way(self: &Arc<Self>, state: &State) -> UnderWay {
+        UnderWay { wheel: Arc::clone(self), alone: state.calls == 1 }
     }
 
     fn turn(&self, state: &mut State) -> Option<Turn<'_>> {
@@ -113,7 +125,7 @@ impl Wheel {
 
     /// On the runtime, before a call chooses its connection: has everything seen that came while nobody ran it, such as
     /// a server's farewell.
-    pub(super) async fn catch_up(&self) {
+    pub async fn catch_up(&self) {
         if self.behind.load(Relaxed) {
             // The first turn asks the system, in the second whoever is concerned looks at it.
             yield_now().await;
@@ -122,13 +134,18 @@ impl Wheel {
         }
     }
 
+    /// Runs on the runtime, which stays awake while an answer is about to come.
+    pub async fn stay_awake(&self) {
+        self.busy_poll.run().await;
+    }
+
     /// For the I/O thread: ready when it has to step aside.
-    pub(super) async fn aside(&self) {
+    pub async fn aside(&self) {
         self.aside.notified().await;
     }
 
     /// For the I/O thread: stands aside until it is called back, or nobody has been there for a while.
-    pub(super) fn rest(&self) {
+    pub fn rest(&self) {
         let mut state = self.lock();
         let mut turns = state.turns;
         while state.hand != Hand::IoThread {
@@ -156,14 +173,21 @@ impl Wheel {
 }
 
 impl UnderWay {
-    pub(super) fn wheel(&self) -> &Wheel {
-        &self.0
+    /// That by which it is counted.
+    pub fn wheel(&self) -> &Wheel {
+        &self.wheel
+    }
+
+    /// On the runtime: the answer to the call comes next. Has the runtime stay awake for it, where that is worth it,
+    /// until what is given is dropped.
+    pub fn await_answer(&self) -> Option<Awaited> {
+        if self.alone { self.wheel.busy_poll.begin() } else { None }
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.lock().calls -= 1;
+        self.wheel.lock().calls -= 1;
     }
 }
 
@@ -187,16 +211,17 @@ mod tests {
         (0..calls).filter(|_| wheel.begin_blocking().1.is_some()).count()
     }
 
-    #[test]
-    fn a_thread_that_calls_in_a_loop_gets_the_turn_and_keeps_it() {
+    // Time stands still, so that all calls follow closely.
+    #[tokio::test(start_paused = true)]
+    async fn a_thread_that_calls_in_a_loop_gets_the_turn_and_keeps_it() {
         let wheel = Arc::new(Wheel::default());
         assert_eq!(turns(&wheel, 20), 20 - (IN_A_ROW as usize));
         assert_eq!(wheel.lock().hand, Hand::Nobody);
         assert_eq!(wheel.lock().calls, 0);
     }
 
-    #[test]
-    fn a_call_beside_another_has_the_io_thread() {
+    #[tokio::test(start_paused = true)]
+    async fn a_call_beside_another_has_the_io_thread() {
         let wheel = Arc::new(Wheel::default());
         turns(&wheel, 20);
         let (first, turn) = wheel.begin_blocking();
@@ -210,8 +235,8 @@ mod tests {
         assert_eq!(turns(&wheel, IN_A_ROW as usize - 1), 0, "it starts over");
     }
 
-    #[test]
-    fn whatever_else_begins_calls_the_io_thread_back() {
+    #[tokio::test(start_paused = true)]
+    async fn whatever_else_begins_calls_the_io_thread_back() {
         let wheel = Arc::new(Wheel::default());
         turns(&wheel, 20);
         let _under_way = wheel.begin();
@@ -219,8 +244,8 @@ mod tests {
         wheel.rest();
     }
 
-    #[test]
-    fn the_io_thread_comes_back_where_nothing_follows() {
+    #[tokio::test(start_paused = true)]
+    async fn the_io_thread_comes_back_where_nothing_follows() {
         let wheel = Arc::new(Wheel::default());
         turns(&wheel, 20);
         wheel.rest();
