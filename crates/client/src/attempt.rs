@@ -24,7 +24,7 @@ const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc
 /// of being used again.
 const AFTER_THE_END: Duration = Duration::from_secs(1);
 
-/// An attempt that the server has begun to answer: the call is decided by it.
+/// An attempt that the server has begun to answer: the call is decided by it. It is large, and passed on in a box.
 pub(crate) struct Begun<'a> {
     sending: Sending<'a>,
     reader: PlainResponseReader,
@@ -95,7 +95,7 @@ pub(crate) async fn begin<'a, C: Caller>(
     choice: &mut Choice,
     number: u32,
     left: Option<Duration>,
-) -> Result<Begun<'a>, Failed> {
+) -> Result<Box<Begun<'a>>, Failed> {
     let kind = spec.method.kind;
     let target = spec.style.target(kind, channel.scheme(), channel.authority(), left, spec.get);
     let mut metadata = spec.metadata.clone();
@@ -153,7 +153,7 @@ pub(crate) async fn begin<'a, C: Caller>(
                 event => events.push(event),
             }
             if !(fails_in_content || may_fail_in_content && undelivered(&events)) {
-                return Ok(Begun { sending, reader, body, status, events });
+                return Ok(Box::new(Begun { sending, reader, body, status, events }));
             }
         }
         read_on(&mut reader, &mut body, &mut sending, || left).await.map_err(Failed::Unsendable)?;
@@ -174,29 +174,29 @@ fn head_of(events: Vec<PlainResponseEvent>, status: u16) -> Option<Head> {
 
 /// Gives the answer to the caller, to its end.
 pub(crate) async fn finish<C: Caller>(
-    begun: Begun<'_>,
+    mut begun: Box<Begun<'_>>,
     caller: &C,
     left: impl Fn() -> Option<Duration>,
 ) -> End {
-    let Begun { mut sending, mut reader, mut body, status, events } = begun;
-    let mut early = events.into_iter();
+    let mut early = std::mem::take(&mut begun.events).into_iter();
     let failed = loop {
-        while let Some(event) = early.next().or_else(|| reader.event()) {
+        while let Some(event) = early.next().or_else(|| begun.reader.event()) {
             match event {
-                PlainResponseEvent::Head(head) => caller.head(told(head, status)),
+                PlainResponseEvent::Head(head) => caller.head(told(head, begun.status)),
                 PlainResponseEvent::Message(message) => {
-                    if let Err(error) = sending.beside(poll_fn(|cx| caller.poll_room(cx))).await {
+                    if let Err(error) = begun.sending.beside(poll_fn(|cx| caller.poll_room(cx))).await {
                         return End::failed(error);
                     }
                     caller.message(message);
                 }
                 PlainResponseEvent::End(end) => {
-                    read_to_the_end(body);
+                    read_to_the_end(begun.body);
                     return end;
                 }
             }
         }
-        if let Err(error) = read_on(&mut reader, &mut body, &mut sending, &left).await {
+        let Begun { sending, reader, body, .. } = &mut *begun;
+        if let Err(error) = read_on(reader, body, sending, &left).await {
             break error;
         }
     };

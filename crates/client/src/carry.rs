@@ -1,5 +1,6 @@
 //! One call, from its start to its end.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use landbridge_wire::{Code, End, RpcError};
@@ -24,10 +25,10 @@ const MOST_SAFE: u32 = 2;
 pub async fn carry<C: Caller>(channel: &Channel, spec: &Spec, caller: &C) -> End {
     let clock = Clock::start(spec);
     let request = Request::new(caller);
-    let work = call(channel, spec, &request, &clock);
+    let mut work = pin!(call(channel, spec, &request, &clock));
     let end = match clock.timeout {
         None => work.await,
-        Some(timeout) => match tokio::time::timeout(timeout, work).await {
+        Some(timeout) => match tokio::time::timeout(timeout, work.as_mut()).await {
             Ok(end) => end,
             Err(_elapsed) => End::failed(too_late(timeout)),
         },
@@ -96,7 +97,7 @@ async fn begin_retrying<'a, C: Caller>(
     spec: &Spec,
     request: &'a Request<'a, C>,
     clock: &Clock,
-) -> Result<Begun<'a>, Refusal> {
+) -> Result<Box<Begun<'a>>, Refusal> {
     let mut attempts = 0;
     let mut free = 0;
     loop {
@@ -124,7 +125,7 @@ pub(crate) async fn begin_somewhere<'a, C: Caller>(
     request: &'a Request<'a, C>,
     number: u32,
     clock: &Clock,
-) -> Result<Begun<'a>, Failed> {
+) -> Result<Box<Begun<'a>>, Failed> {
     let mut choice = channel.choose();
     loop {
         let failed = match begin(channel, spec, request, &mut choice, number, clock.left()).await {

@@ -18,7 +18,7 @@ pub(crate) async fn begin_hedged<'a, C: Caller>(
     request: &'a Request<'a, C>,
     policy: &Hedging,
     clock: &Clock,
-) -> Result<Begun<'a>, Refusal> {
+) -> Result<Box<Begun<'a>>, Refusal> {
     let mut running = FuturesUnordered::new();
     let mut started = 0;
     let mut most = policy.max_attempts;
