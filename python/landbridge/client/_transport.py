@@ -58,7 +58,8 @@ class TlsSettings:
         """Settle whom to trust and who to be.
 
         Args:
-            ca: The authority that the server's certificate must lead to; what the system trusts without it.
+            ca: The authority that the server's certificate must lead to, or that certificate itself; what the
+                system trusts without it.
             certificate: The client's own certificate chain, for servers that ask for one (mTLS).
             private_key: Its private key.
             server_name: The name that the certificate must carry and that is sent to the server (SNI), in

@@ -3,27 +3,16 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::client::verify_server_name;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 
 use super::TlsVersions;
 use super::identity::{CertificateName, names_of};
-use super::pem::{Identity, Pem, TlsError};
-
-/// Whose signature makes a server's certificate good.
-#[derive(Clone, Debug, Default)]
-pub enum TrustedRoots {
-    /// The roots that the operating system trusts.
-    #[default]
-    System,
-    /// The certificates in this PEM text.
-    Authority(Pem),
-    /// Nobody's: every certificate is taken. The connection is private, but to whom is not known.
-    Unchecked,
-}
+use super::pem::{Identity, TlsError};
+use super::roots::{Roots, TrustedRoots};
 
 /// Which names a server's certificate must carry, beside leading to a trusted root.
 #[derive(Clone, Debug, Default)]
@@ -109,7 +98,7 @@ impl Loaded {
     fn from_config(config: &ClientTlsConfig) -> Result<Self, TlsError> {
         let provider = super::provider();
         let verifier = ChainAndName {
-            roots: trusted_roots(&config.roots)?,
+            roots: Roots::load(&config.roots)?,
             check_name: config.check_name.clone(),
             algorithms: provider.signature_verification_algorithms,
         };
@@ -135,30 +124,11 @@ fn parse_server_name(name: &str) -> Result<ServerName<'static>, TlsError> {
     ServerName::try_from(name.to_owned()).map_err(|_| TlsError::BadServerName { name: name.to_owned() })
 }
 
-/// None where certificates are not checked.
-fn trusted_roots(roots: &TrustedRoots) -> Result<Option<RootCertStore>, TlsError> {
-    match roots {
-        TrustedRoots::Unchecked => Ok(None),
-        TrustedRoots::Authority(pem) => pem.roots().map(Some),
-        TrustedRoots::System => {
-            let found = rustls_native_certs::load_native_certs();
-            let mut roots = RootCertStore::empty();
-            // A system's bundle may hold certificates that are too old to parse; the others still count.
-            roots.add_parsable_certificates(found.certs);
-            if roots.is_empty() {
-                let problems: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
-                return Err(TlsError::NoSystemRoots { problem: problems.join("; ") });
-            }
-            Ok(Some(roots))
-        }
-    }
-}
-
 /// Accepts a certificate that leads to a root and carries a wanted name.
 #[derive(Debug)]
 struct ChainAndName {
     /// None: every chain is accepted.
-    roots: Option<RootCertStore>,
+    roots: Option<Roots>,
     check_name: CheckName,
     algorithms: WebPkiSupportedAlgorithms,
 }
@@ -172,16 +142,10 @@ impl ServerCertVerifier for ChainAndName {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let certificate = ParsedCertificate::try_from(end_entity)?;
         if let Some(roots) = &self.roots {
-            verify_server_cert_signed_by_trust_anchor(
-                &certificate,
-                roots,
-                intermediates,
-                now,
-                self.algorithms.all,
-            )?;
+            roots.verify(end_entity, intermediates, now, &self.algorithms)?;
         }
+        let certificate = ParsedCertificate::try_from(end_entity)?;
         match &self.check_name {
             CheckName::Any => {}
             CheckName::ServerName => verify_server_name(&certificate, server_name)?,

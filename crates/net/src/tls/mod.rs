@@ -3,11 +3,13 @@
 mod client;
 mod identity;
 mod pem;
+mod roots;
 mod server;
 
-pub use client::{CheckName, ClientTls, ClientTlsConfig, TrustedRoots};
+pub use client::{CheckName, ClientTls, ClientTlsConfig};
 pub use identity::{CertificateName, TlsInfo};
 pub use pem::{Identity, Pem, TlsError};
+pub use roots::TrustedRoots;
 pub use server::{ClientCertificates, ServerTls, ServerTlsConfig};
 
 /// The ALPN name of HTTP/2 (RFC 9113 section 3.2).

@@ -245,6 +245,64 @@ async fn a_server_that_is_not_trusted_is_not_talked_to() {
     assert!(problem.contains("invalid peer certificate"), "{problem}");
 }
 
+/// A certificate that signs itself, as `openssl req -x509` makes it: an authority's by its extensions.
+fn self_signed(years: std::ops::Range<i32>) -> Identity {
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("names");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+    params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+    signed_by_itself(&params)
+}
+
+fn signed_by_itself(params: &CertificateParams) -> Identity {
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    Identity {
+        certificates: Pem::Inline(certificate.pem().into_bytes()),
+        key: Pem::Inline(key.serialize_pem().into_bytes()),
+    }
+}
+
+/// A server that shows `shown`, and an endpoint that trusts `trusted`.
+fn between(shown: &Identity, trusted: &Identity) -> (World, Endpoint) {
+    let world = world(&ServerTlsConfig {
+        identity: shown.clone(),
+        clients: ClientCertificates::Ignored,
+        alpn: both_alpn(),
+        versions: TlsVersions::Both,
+    });
+    let roots = TrustedRoots::Authority(trusted.certificates.clone());
+    let endpoint =
+        endpoint(&world, UpstreamHttp::Http2, &ClientTlsConfig { roots, ..ClientTlsConfig::default() });
+    (world, endpoint)
+}
+
+#[tokio::test]
+async fn a_server_is_trusted_by_its_own_certificate() {
+    let own = self_signed(2020..2100);
+    let (_world, endpoint) = between(&own, &own);
+    says(&endpoint).await;
+    let (_world, endpoint) = between(&own, &self_signed(2020..2100));
+    let problem = tls_failure(&endpoint).await;
+    assert!(problem.contains("invalid peer certificate"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_servers_own_certificate_counts_only_in_its_time_and_for_its_name() {
+    for (years, wanted) in [(2020..2021, "expired"), (2099..2100, "not valid yet")] {
+        let own = self_signed(years);
+        let (_world, endpoint) = between(&own, &own);
+        let problem = tls_failure(&endpoint).await;
+        assert!(problem.contains(wanted), "{problem}");
+    }
+    let mut params = CertificateParams::new(vec!["elsewhere".to_owned()]).expect("names");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let elsewhere = signed_by_itself(&params);
+    let (_world, endpoint) = between(&elsewhere, &elsewhere);
+    let problem = tls_failure(&endpoint).await;
+    assert!(problem.contains("name"), "{problem}");
+}
+
 #[tokio::test]
 async fn names_are_checked_as_configured() {
     let authority = Authority::new();
