@@ -96,7 +96,7 @@ async def _request(
         ),
         http_version=scope.get("http_version", "1.1"),
         headers=[(bytes(name), bytes(value)) for name, value in scope["headers"]],
-        stream=None if operation is None else KINDS[operation.stream_type],
+        kind=None if operation is None else KINDS[operation.stream_type],
         idempotent=operation is not None and operation.is_idempotent_get,
         trailers="http.response.trailers" in (scope.get("extensions") or {}),
     )

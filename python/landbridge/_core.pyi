@@ -80,7 +80,7 @@ class Exchange:
         target: str,
         http_version: str,
         headers: list[tuple[bytes, bytes]],
-        stream: int | None,
+        kind: int | None,
         idempotent: bool,
         trailers: bool,
     ) -> None: ...

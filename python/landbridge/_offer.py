@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from landbridge._compressions import level_of, own
 from landbridge._core import Service
+from landbridge._limits import UNLIMITED
+from landbridge._message_codecs import codecs_of
 from landbridge._settings import made_of, whole_number
 
 if TYPE_CHECKING:
@@ -13,14 +15,6 @@ if TYPE_CHECKING:
 
     from landbridge.codec import Codec
     from landbridge.compression import Compression
-
-DEFAULT_READ_MAX_BYTES = 4 << 20
-"""The largest request message by default, in bytes: 4 MiB, as gRPC has it."""
-
-DEFAULT_COMPRESS_MIN_BYTES = 1024
-"""Response messages below this many bytes are not compressed by default."""
-
-_UNLIMITED = (1 << 32) - 1
 
 _CODEC = ("name", "encode", "decode")
 _COMPRESSION = ("name", "compress", "decompress")
@@ -52,7 +46,7 @@ class Offer:
         levels = {each.name(): level for each in given or () if (level := level_of(each)) is not None}
         self.compressions = own(given or ())
         """Those that the application does itself, by name."""
-        self.read_max_bytes = _UNLIMITED if read_max_bytes is None else read_max_bytes
+        self.read_max_bytes = UNLIMITED if read_max_bytes is None else read_max_bytes
         """The largest request message."""
         self.service = Service(
             codecs=["proto", "json"] if self._codecs is None else list(self._codecs),
@@ -67,10 +61,4 @@ class Offer:
         """The codecs of a method whose requests are of this class."""
         if self._codecs is not None:
             return self._codecs
-        if hasattr(message, "FromString"):
-            from landbridge.compat import google_protobuf_codecs  # noqa: PLC0415
-
-            return {codec.name(): codec for codec in google_protobuf_codecs()}
-        from landbridge.codec import proto_binary_codec, proto_json_codec  # noqa: PLC0415
-
-        return {codec.name(): codec for codec in (proto_binary_codec(), proto_json_codec())}
+        return {codec.name(): codec for codec in codecs_of(message)}

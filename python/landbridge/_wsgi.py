@@ -48,7 +48,7 @@ def serve(
         ),
         http_version=environ.get("SERVER_PROTOCOL", "HTTP/1.1").removeprefix("HTTP/"),
         headers=list(_headers(environ)),
-        stream=None if operation is None else KINDS[operation.stream_type],
+        kind=None if operation is None else KINDS[operation.stream_type],
         idempotent=operation is not None and operation.is_idempotent_get,
         trailers=False,
     )

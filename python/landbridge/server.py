@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from landbridge._endpoints import Endpoint, EndpointSync, blocks, checked
-from landbridge._offer import DEFAULT_COMPRESS_MIN_BYTES, DEFAULT_READ_MAX_BYTES, Offer
+from landbridge._limits import DEFAULT_COMPRESS_MIN_BYTES, DEFAULT_READ_MAX_BYTES
+from landbridge._offer import Offer
 from landbridge._operations.chain import around, hoisted
 from landbridge._operations.operation import Operation
 

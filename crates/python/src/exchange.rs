@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
+use landbridge_client::Kind;
 use landbridge_wire::output::Finish;
 use landbridge_wire::plain::{Content, PlainEvent, PlainReader, PlainWriter};
 use landbridge_wire::{Call, Code, Compression, End, Output, Protocol, RpcError, inbound};
@@ -17,7 +18,7 @@ use crate::content::{self, Given, custom_name};
 use crate::errors::{self, GivenError};
 use crate::handoff::Over;
 use crate::offered::Offered;
-use crate::serving::{Stream, too_late};
+use crate::serving::{info, too_late};
 use crate::{metadata, pending};
 
 /// One request and its answer. What comes in is pushed; what goes out is taken by `take_output`.
@@ -46,10 +47,10 @@ type Sent<'py> = (Option<(u16, RawLines<'py>)>, Bound<'py, PyBytes>, bool, Optio
 
 #[pymethods]
 impl Exchange {
-    /// Reads the head of a request. `stream` is the kind of the method, or none for one that is not known; `trailers`
+    /// Reads the head of a request. `kind` is the method's, or none for one that is not known; `trailers`
     /// says whether the server can send them, which gRPC needs.
     #[new]
-    #[pyo3(signature = (service, *, http_method, target, http_version, headers, stream, idempotent, trailers))]
+    #[pyo3(signature = (service, *, http_method, target, http_version, headers, kind, idempotent, trailers))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         service: &Offered,
@@ -57,7 +58,7 @@ impl Exchange {
         target: &str,
         http_version: &str,
         headers: Vec<(Vec<u8>, Vec<u8>)>,
-        stream: Option<u8>,
+        kind: Option<u8>,
         idempotent: bool,
         trailers: bool,
     ) -> PyResult<Self> {
@@ -65,8 +66,8 @@ impl Exchange {
         let request = request(http_method, target, http_version, headers)?;
         let path = request.uri().path().to_owned();
         let service = service.service();
-        let stream = stream.map(Stream::from_number);
-        let info = stream.map(|stream| stream.info(idempotent));
+        let kind = kind.map(Kind::from_number);
+        let info = kind.map(|kind| info(kind, idempotent));
         let accepted = inbound::accept(request, &service.offer, info);
         let inbound::Accepted { call, reader, writer } = match accepted {
             Ok(accepted) => accepted,
@@ -81,10 +82,10 @@ impl Exchange {
         let mut reader = PlainReader::new(reader, &call, &service.offer);
         let mut writer = PlainWriter::new(writer, &call, &service.offer, service.packing);
         let response_encoding = writer.compression();
-        if stream.is_some_and(Stream::takes_one) {
+        if kind.is_some_and(Kind::sends_one) {
             reader.expect_one();
         }
-        let problem = if stream.is_none() {
+        let problem = if kind.is_none() {
             writer.method_is_unknown();
             let message = format!("there is no method {path} on this server");
             Some(RpcError::new(Code::Unimplemented, message))

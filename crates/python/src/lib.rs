@@ -20,6 +20,7 @@ mod errors;
 mod exchange;
 mod handoff;
 mod metadata;
+mod names;
 mod offered;
 mod pending;
 mod server;

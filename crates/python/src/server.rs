@@ -6,6 +6,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use landbridge_client::Kind;
 use landbridge_net::{Address, Drain, ListenSettings, ServerSettings};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -13,7 +14,7 @@ use pyo3::prelude::*;
 use crate::call::{Call, cancel, wake};
 use crate::handoff::{Event, LoopQueue, ThreadQueue};
 use crate::offered::Offered;
-use crate::serving::{self, Front, IoThreads, Method, Routes, Stream};
+use crate::serving::{self, Front, IoThreads, Method, Routes};
 use crate::settings::{Settings, Tls};
 
 /// One method: where it is, and how its handler runs.
@@ -23,7 +24,7 @@ pub(crate) struct GivenMethod {
     path: String,
     service: usize,
     /// 0 unary, 1 client stream, 2 server stream, 3 bidi.
-    stream: u8,
+    kind: u8,
     idempotent: bool,
     blocking: bool,
     head_first: bool,
@@ -221,11 +222,10 @@ fn log_error(py: Python<'_>, message: &str) -> PyResult<()> {
 fn routes(methods: Vec<GivenMethod>) -> PyResult<HashMap<String, Method>> {
     let mut routes = HashMap::with_capacity(methods.len());
     for (number, given) in methods.into_iter().enumerate() {
-        let stream = Stream::from_number(given.stream);
         let method = Method {
             number,
             service: given.service,
-            stream,
+            kind: Kind::from_number(given.kind),
             idempotent: given.idempotent,
             blocking: given.blocking,
             head_first: given.head_first,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from landbridge._limits import DEFAULT_COMPRESS_MIN_BYTES
 from landbridge.client._configuration import (
-    DEFAULT_COMPRESS_MIN_BYTES,
     DEFAULT_SEND_COMPRESSION,
     Configuration,
     lines_of,

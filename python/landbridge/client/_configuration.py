@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from landbridge._compressions import is_own, level_of, own
 from landbridge._core import __version__
 from landbridge._kinds import KINDS
+from landbridge._limits import DEFAULT_READ_MAX_BYTES, UNLIMITED
+from landbridge._message_codecs import binary_codec_of
 from landbridge._settings import described
 from landbridge.code import Code
 from landbridge.compression.gzip import GzipCompression
@@ -30,12 +32,7 @@ if TYPE_CHECKING:
     Lines = list[tuple[str, str]]
 
 DEFAULT_SEND_COMPRESSION = GzipCompression()
-DEFAULT_READ_MAX_BYTES = 4 << 20
-"""The largest response message by default, in bytes: 4 MiB, as gRPC has it."""
-DEFAULT_COMPRESS_MIN_BYTES = 1024
-"""Request messages below this many bytes are not compressed by default."""
 
-_UNLIMITED = (1 << 32) - 1
 _PROTOCOLS = {
     ProtocolType.CONNECT: "connect",
     ProtocolType.GRPC: "grpc",
@@ -131,7 +128,7 @@ class Configuration:
             "send_compression": "identity" if self._send is None else self._send.name(),
             "compression_level": None if self._send is None else level_of(self._send),
             "compress_min_bytes": self._compress_min_bytes,
-            "read_max_bytes": _UNLIMITED if self._read_max_bytes < 0 else self._read_max_bytes,
+            "read_max_bytes": UNLIMITED if self._read_max_bytes < 0 else self._read_max_bytes,
             "user_agent": f"landbridge/{__version__}",
         }
 
@@ -148,7 +145,7 @@ class Configuration:
         operation = Operation(
             method,
             self._starter(method),
-            codec=_codec_of(method) if self._codec is None else self._codec,
+            codec=binary_codec_of(method.input) if self._codec is None else self._codec,
             send_compression=send if send is not None and is_own(send) else None,
             compressions=self._decompressions,
             read_max_bytes=self._read_max_bytes,
@@ -178,16 +175,6 @@ def _import_what_calls_need(*, intercepted: bool) -> None:
     if intercepted:
         from landbridge._operations import chain  # noqa: F401, PLC0415
         from landbridge.client import _context, _intercepted, _intercepted_sync  # noqa: F401, PLC0415
-
-
-def _codec_of(method: MethodInfo[Any, Any]) -> Codec[Any, Any]:
-    if hasattr(method.input, "FromString"):
-        from landbridge.compat import google_protobuf_binary_codec  # noqa: PLC0415
-
-        return google_protobuf_binary_codec()
-    from landbridge.codec import proto_binary_codec  # noqa: PLC0415
-
-    return proto_binary_codec()
 
 
 def milliseconds(timeout: float | timedelta) -> float:

@@ -195,7 +195,7 @@ class Server:
                     {
                         "path": path,
                         "service": len(services),
-                        "stream": KINDS[operation.stream_type],
+                        "kind": KINDS[operation.stream_type],
                         "idempotent": operation.is_idempotent_get,
                         "blocking": not operation.is_async,
                         "head_first": bool(operation.before),

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use http::uri::PathAndQuery;
 use landbridge_client::{Kind, Method, Policy, Proxy, Spec, Style, Target};
 use landbridge_wire::plain::{Content, Packing};
-use landbridge_wire::{Accepted, Codec, Compression, Limits, Protocol};
+use landbridge_wire::{Accepted, Limits, Protocol};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -18,6 +18,7 @@ use super::outbound::Outbound;
 use super::transport::{Shared, SharedChannel};
 use crate::call::{Lines, lines};
 use crate::content::{Given, levels};
+use crate::names;
 
 /// What all calls of a client have in common, as Python names it.
 #[derive(Debug, FromPyObject)]
@@ -36,13 +37,12 @@ pub(crate) struct GivenStyle {
 
 impl GivenStyle {
     pub(super) fn checked(self) -> PyResult<Style> {
-        let codec = Codec::register(&self.codec).ok_or_else(|| unusable(&self.codec))?;
-        let encoding =
-            Compression::register(&self.send_compression).ok_or_else(|| unusable(&self.send_compression))?;
+        let codec = names::codec(&self.codec)?;
+        let encoding = names::compression(&self.send_compression)?;
         let accepts = self
             .accept_compressions
             .iter()
-            .map(|name| Compression::register(name).ok_or_else(|| unusable(name)))
+            .map(|name| names::compression(name))
             .collect::<PyResult<Accepted>>()?;
         let levels = levels(self.compression_level.map(|level| (self.send_compression.as_str(), level)))?;
         let user_agent = HeaderValue::from_str(&self.user_agent)
@@ -61,11 +61,6 @@ impl GivenStyle {
             user_agent,
         })
     }
-}
-
-fn unusable(name: &str) -> PyErr {
-    let message = format!("{name:?} cannot be the name of a codec or compression: no header can carry it");
-    PyValueError::new_err(message)
 }
 
 /// Calls one target in one style.

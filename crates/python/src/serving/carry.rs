@@ -28,7 +28,7 @@ pub(super) async fn carry(
     if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
         return answering.fail(too_late()).await;
     }
-    let first = if method.stream.takes_one() && !method.head_first {
+    let first = if method.kind.sends_one() && !method.head_first {
         match within(deadline, receiving.whole()).await {
             Some(Ok(message)) => Some(message),
             Some(Err(error)) => return answering.fail(error).await,

@@ -16,7 +16,7 @@ use super::carry::carry;
 use super::facts::{Facts, Kind, authority};
 use super::plain_http;
 use super::receiving::Receiving;
-use super::routes::{Found, Routes, Service};
+use super::routes::{Found, Routes, Service, info};
 use crate::handoff::{Channel, Event, LoopQueue, ThreadQueue, Woken};
 
 /// Limits on all calls together.
@@ -121,7 +121,7 @@ impl Handler for Front {
             Found::Nothing => (None, &self.shared.unknown),
         };
         let path = method.is_none().then(|| request.uri().path().to_owned());
-        let info = method.map(|method| method.stream.info(method.idempotent));
+        let info = method.map(|method| info(method.kind, method.idempotent));
         let accepted = match inbound::accept(request, &service.offer, info) {
             Ok(accepted) => accepted,
             Err(refusal) => return refuse(*refusal, responder),
@@ -139,7 +139,7 @@ impl Handler for Front {
             return answering.fail(RpcError::new(Code::ResourceExhausted, message)).await;
         }
         let mut receiving = Receiving::new(body, PlainReader::new(accepted.reader, &call, &service.offer));
-        if method.stream.takes_one() {
+        if method.kind.sends_one() {
             receiving.expect_one(self.shared.limits.receive_timeout);
         }
         let deadline = call.timeout.and_then(|timeout| arrived.checked_add(timeout));

@@ -18,4 +18,4 @@ pub(crate) use carry::too_late;
 pub(crate) use facts::{Facts, Kind};
 pub(crate) use front::{Front, Limits};
 pub(crate) use io_threads::IoThreads;
-pub(crate) use routes::{Method, Routes, Service, Stream};
+pub(crate) use routes::{Method, Routes, Service, info};

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use landbridge_client::Kind;
 use landbridge_wire::plain::Packing;
 use landbridge_wire::{MethodInfo, Offer, Shape};
 
@@ -13,38 +14,6 @@ pub(crate) struct Service {
     pub(crate) packing: Packing,
 }
 
-/// How many messages flow each way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stream {
-    Unary,
-    Client,
-    Server,
-    Bidi,
-}
-
-impl Stream {
-    /// By the number that Python knows it by.
-    pub(crate) fn from_number(number: u8) -> Self {
-        match number {
-            0 => Self::Unary,
-            1 => Self::Client,
-            2 => Self::Server,
-            _ => Self::Bidi,
-        }
-    }
-
-    /// Whether the request is exactly one message.
-    pub(crate) fn takes_one(self) -> bool {
-        matches!(self, Self::Unary | Self::Server)
-    }
-
-    /// What `wire` has to know of a method of this kind.
-    pub(crate) fn info(self, no_side_effects: bool) -> MethodInfo {
-        let shape = if self == Self::Unary { Shape::Unary } else { Shape::Stream };
-        MethodInfo { shape, no_side_effects }
-    }
-}
-
 /// One method that is served.
 #[derive(Clone, Debug)]
 pub(crate) struct Method {
@@ -52,13 +21,19 @@ pub(crate) struct Method {
     pub(crate) number: usize,
     /// Which of the services it belongs to.
     pub(crate) service: usize,
-    pub(crate) stream: Stream,
+    pub(crate) kind: Kind,
     /// Whether it has no side effects, and so may be called by GET.
     pub(crate) idempotent: bool,
     /// Whether its handler blocks, and so runs on a thread of the pool.
     pub(crate) blocking: bool,
     /// Whether Python wants the head before the request is read.
     pub(crate) head_first: bool,
+}
+
+/// What `wire` has to know of a method.
+pub(crate) fn info(kind: Kind, no_side_effects: bool) -> MethodInfo {
+    let shape = if kind == Kind::Unary { Shape::Unary } else { Shape::Stream };
+    MethodInfo { shape, no_side_effects }
 }
 
 /// What is at a path.
