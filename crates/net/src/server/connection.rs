@@ -157,6 +157,11 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
+    /// When its head had come.
+    pub(super) fn began(&self) -> Instant {
+        self.began
+    }
+
     /// The client went away before the answer was complete.
     pub(super) fn client_gone(&self) {
         let connection = &self.connection;

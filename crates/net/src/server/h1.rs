@@ -22,11 +22,12 @@ use crate::drain::{Drain, DrainPhase};
 use crate::error::text_of;
 use crate::handoff::{Broken, Consumer, Producer, handoff};
 use crate::outbox::{CollectedIo, Outbox};
-use crate::server::Handler;
+use crate::server::bell;
 use crate::server::connection::{Connection, InFlight};
 use crate::server::lifecycle::{Directive, Lifecycle};
 use crate::server::responder::Responder;
 use crate::server::unread::Lingering;
+use crate::server::{Handler, work_of};
 use crate::transport::Transport;
 
 /// Serves the connection until it is over. Dropped, it cuts the connection.
@@ -52,9 +53,10 @@ pub(super) async fn serve<H: Handler>(
             .serve_connection(io, service)
     );
     let mut closing = false;
+    let bell = poll_fn(|cx| Poll::Ready(bell::hang(cx.waker()))).await;
     poll_fn(|cx| {
         loop {
-            if let Poll::Ready(over) = http1.as_mut().poll(cx) {
+            if let Poll::Ready(over) = http1.as_mut().poll(&mut Context::from_waker(&bell)) {
                 if let Err(error) = over {
                     if error.is_parse() {
                         server.stats.protocol_errors.increment();
@@ -104,7 +106,8 @@ async fn exchange<H: Handler>(
     connection.unread.promise(false);
     let shared = Arc::new(Mutex::new(Answer::Awaited(None)));
     let limit = connection.server.settings.http1_send_buffer;
-    let responder = Responder::http1(Slot { shared: Arc::clone(&shared), limit }, connection, place.complete);
+    let slot = Slot { shared: Arc::clone(&shared), limit };
+    let responder = Responder::http1(slot, connection, place.in_flight.began(), place.complete);
 
     let departure = Departure {
         connection: Arc::clone(&place.in_flight.connection),
@@ -113,7 +116,7 @@ async fn exchange<H: Handler>(
         awaited: request.headers().contains_key(header::EXPECT),
     };
     let request = request.map(|body| RecvBody::http1(body, Hold::Client(departure)));
-    let mut work = Some(Box::pin(async move { handler.handle(request, responder).await }));
+    let mut work = Some(work_of(handler, request, responder));
     let answer = poll_fn(|cx| {
         if let Some(running) = &mut work {
             // An answer that is given in here is looked for right after it.
@@ -382,7 +385,7 @@ impl Answer {
     }
 }
 
-/// The ways in which a request's content ends before its end.
+/// The ways in which a request's content goes on, or ends before its end.
 #[derive(Debug)]
 pub(crate) struct Departure {
     connection: Arc<Connection>,
@@ -397,6 +400,11 @@ impl Departure {
     /// The handler lets go of it. The connection takes over.
     pub(crate) fn of_handler(&self, content: Incoming) {
         self.connection.unread.leave(content, self.awaited, &self.connection.server.settings);
+        self.driver.wake_by_ref();
+    }
+
+    /// Something was taken, and there may be more to read.
+    pub(crate) fn goes_on(&self) {
         self.driver.wake_by_ref();
     }
 

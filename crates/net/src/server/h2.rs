@@ -20,7 +20,7 @@ use crate::server::connection::Connection;
 use crate::server::detect::PREFACE;
 use crate::server::lifecycle::{Directive, Lifecycle};
 use crate::server::responder::{Responder, ServerStream};
-use crate::server::{Handler, ServerSettings};
+use crate::server::{Handler, ServerSettings, work_of};
 use crate::transport::Transport;
 
 /// Serves the connection until it is over. Dropped, it cuts the connection.
@@ -144,9 +144,7 @@ fn begin<H: Handler>(
     };
     let responder = Responder::http2(Arc::clone(&stream), head.method == Method::HEAD);
     let request = Request::from_parts(head, body);
-    let handler = Arc::clone(handler);
-    // On the heap before it is a task: tokio moves a task's future several times, and this one is large.
-    tokio::spawn(run(Box::pin(async move { handler.handle(request, responder).await }), stream));
+    tokio::spawn(run(work_of(Arc::clone(handler), request, responder), stream));
 }
 
 /// Tells a client that waits for it to go on sending (RFC 9110 section 10.1.1). With flow control there is no reason

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use h2::Reason;
 use http::{HeaderMap, Response};
+use tokio::time::Instant;
 
 use crate::body::{Outlet, SendBody};
 use crate::chunk::Chunk;
@@ -23,6 +24,7 @@ use crate::server::unread::UnreadStream;
 pub struct Responder {
     way: Option<Way>,
     connection: Arc<Connection>,
+    arrived: Instant,
     /// Whether the request is a HEAD, whose answer has no content.
     to_head: bool,
 }
@@ -34,18 +36,24 @@ enum Way {
 }
 
 impl Responder {
-    pub(super) fn http1(slot: Slot, connection: Arc<Connection>, to_head: bool) -> Self {
-        Self { way: Some(Way::Http1(slot)), connection, to_head }
+    pub(super) fn http1(slot: Slot, connection: Arc<Connection>, arrived: Instant, to_head: bool) -> Self {
+        Self { way: Some(Way::Http1(slot)), connection, arrived, to_head }
     }
 
     pub(super) fn http2(stream: Arc<ServerStream>, to_head: bool) -> Self {
         let connection = Arc::clone(stream.connection());
-        Self { way: Some(Way::Http2(stream)), connection, to_head }
+        let arrived = stream.in_flight.began();
+        Self { way: Some(Way::Http2(stream)), connection, arrived, to_head }
     }
 
     /// The connection that the request came on.
     pub fn connection(&self) -> &Arc<Connection> {
         &self.connection
+    }
+
+    /// When the head of the request had come.
+    pub fn arrived(&self) -> std::time::Instant {
+        self.arrived.into_std()
     }
 
     /// Sends the head; `end` says that no content follows, then the returned body is already ended.
