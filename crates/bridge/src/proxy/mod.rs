@@ -6,9 +6,7 @@ mod facts;
 mod headers;
 mod record;
 
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
@@ -54,20 +52,17 @@ struct Routed<'a> {
 }
 
 impl Handler for Proxy {
-    fn handle(&self, request: Request<RecvBody>, respond: Responder) -> impl Future<Output = ()> + Send {
-        let carried = self.accept(request, respond);
-        async move {
-            if let Some(mut carried) = carried {
-                carried.run().await;
-            }
+    async fn handle(&self, request: Request<RecvBody>, respond: Responder) {
+        if let Some(mut carried) = self.accept(request, respond) {
+            carried.run().await;
         }
     }
 }
 
 impl Proxy {
     /// Finds the way of a request. Those that have none are answered at once.
-    fn accept(&self, request: Request<RecvBody>, respond: Responder) -> Option<Box<Carried<'_>>> {
-        let pace = Arc::new(Pace::new(Instant::now()));
+    fn accept(&self, request: Request<RecvBody>, respond: Responder) -> Option<Carried<'_>> {
+        let pace = Arc::new(Pace::new(respond.arrived(), self.log.is_some()));
         let http = &self.stats.listeners[self.place];
         let mut record = Record::new(&self.stats, http, Arc::clone(&pace), self.log.as_deref());
         let (head, body) = request.into_parts();
@@ -150,7 +145,7 @@ impl Proxy {
         body: RecvBody,
         extra: ResponseHeaders<'a>,
         respond: Responder,
-    ) -> Option<Box<Carried<'a>>> {
+    ) -> Option<Carried<'a>> {
         let Routed { route, forward, target, pace, mut record } = routed;
         let settings = &target.settings;
         let authority = authority(&head);
@@ -207,7 +202,7 @@ impl Proxy {
             authority: chosen_authority(forward, authority),
             path,
         };
-        Some(Box::new(Carried { plan, answer, pace, call: Some(call), reader, body }))
+        Some(Carried { plan, answer, pace, call: Some(call), reader, body })
     }
 
     /// The filters of the file decide what is translated.
