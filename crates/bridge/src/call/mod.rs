@@ -155,7 +155,7 @@ async fn attempt(
     let Opened { response, send, in_flight: _in_flight, .. } = opened;
     let mut sending = pin!(request.run(send, pace));
     let mut sending = Beside { work: sending.as_mut(), done: false };
-    let (head, body) = match sending.meanwhile(pin!(response)).await? {
+    let (head, mut body) = match sending.meanwhile(pin!(response)).await? {
         Ok(response) => response.into_parts(),
         Err(error) if error.is_unprocessed() => return Ok(Attempt::Unprocessed(error)),
         Err(error) => return Err(answer.server_gone(&error, exchange.time_left(pace))),
@@ -165,7 +165,7 @@ async fn attempt(
     answer.record().upstream_status(head.status);
     reader.head(Response::from_parts(head, ()), body.is_end_stream());
     // A caller who has gone away needs no more: dropping the rest cancels the server's call.
-    let _relayed = sending.meanwhile(pin!(answer.relay(reader, body, exchange, plan, pace))).await?;
+    let _relayed = sending.meanwhile(pin!(answer.relay(reader, &mut body, exchange, plan, pace))).await?;
     Ok(Attempt::Over)
 }
 

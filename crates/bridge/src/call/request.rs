@@ -92,10 +92,10 @@ impl<'a> RequestSide<'a> {
             return Ok(());
         }
         loop {
-            let chunks = std::mem::take(&mut self.out.body);
-            self.replay.keep(&chunks);
+            let chunks = &mut self.out.body;
+            self.replay.keep(chunks);
             if (!chunks.is_empty() || self.half_closed)
-                && send.data_chunks(chunks, self.half_closed).await.is_err()
+                && send.data_chunks(chunks.drain(..), self.half_closed).await.is_err()
             {
                 return Ok(());
             }
