@@ -1,6 +1,6 @@
 //! The codec of a call's messages.
 
-use crate::name::Names;
+use crate::name::{Name, Names};
 
 /// How messages are serialized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -10,7 +10,7 @@ pub enum Codec {
     /// Protobuf's JSON mapping, UTF-8.
     Json,
     /// A format that an application has itself, by its name.
-    Custom(&'static str),
+    Custom(Name),
 }
 
 static CUSTOM: Names = Names::new();
@@ -38,7 +38,7 @@ impl Codec {
         match self {
             Self::Proto => "proto",
             Self::Json => "json",
-            Self::Custom(name) => name,
+            Self::Custom(name) => CUSTOM.text(name),
         }
     }
 }

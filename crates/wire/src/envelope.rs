@@ -72,8 +72,10 @@ pub(crate) fn compressed_by_nothing() -> RpcError {
 /// ```
 #[derive(Debug)]
 pub(crate) struct EnvelopeReader {
-    /// What was pushed and not yet given out; no chunk is empty.
-    chunks: VecDeque<Bytes>,
+    /// The first of what was pushed and not yet given out; empty where nothing is. Mostly there is no more than this.
+    first: Bytes,
+    /// What came after it; no chunk is empty.
+    later: VecDeque<Bytes>,
     buffered: usize,
     limit: usize,
     /// The same for envelopes that hold no message, but the end of the stream.
@@ -88,13 +90,15 @@ impl EnvelopeReader {
 
     /// As [`new`](Self::new), with a limit of its own for what holds no message.
     pub(crate) fn with_end(limit: usize, end_limit: usize) -> Self {
-        Self { chunks: VecDeque::new(), buffered: 0, limit, end_limit }
+        Self { first: Bytes::new(), later: VecDeque::new(), buffered: 0, limit, end_limit }
     }
 
     pub(crate) fn push(&mut self, chunk: Bytes) {
-        if !chunk.is_empty() {
-            self.buffered += chunk.len();
-            self.chunks.push_back(chunk);
+        self.buffered += chunk.len();
+        if self.first.is_empty() {
+            self.first = chunk;
+        } else if !chunk.is_empty() {
+            self.later.push_back(chunk);
         }
     }
 
@@ -141,7 +145,7 @@ impl EnvelopeReader {
         }
         let mut bytes = [0; PREFIX];
         let mut filled = 0;
-        for chunk in &self.chunks {
+        for chunk in std::iter::once(&self.first).chain(&self.later) {
             let count = chunk.len().min(PREFIX - filled);
             bytes[filled..filled + count].copy_from_slice(&chunk[..count]);
             filled += count;
@@ -155,7 +159,7 @@ impl EnvelopeReader {
     /// Takes `total` bytes, prefix included, all of which are buffered.
     fn take(&mut self, total: usize) -> Payload {
         self.buffered -= total;
-        if self.chunks.front().is_some_and(|front| front.len() >= PREFIX) {
+        if self.first.len() >= PREFIX {
             return Payload::with_prefix(self.take_chunks(total));
         }
         let mut left = PREFIX;
@@ -178,15 +182,11 @@ impl EnvelopeReader {
 
     /// At most `most` bytes off the front; at least one, as long as something is buffered.
     fn take_front(&mut self, most: usize) -> Bytes {
-        match self.chunks.pop_front() {
-            Some(mut front) if front.len() > most => {
-                let taken = front.split_to(most);
-                self.chunks.push_front(front);
-                taken
-            }
-            Some(front) => front,
-            None => unreachable!("callers take no more than is buffered"),
+        if self.first.len() > most {
+            return self.first.split_to(most);
         }
+        debug_assert!(!self.first.is_empty(), "callers take no more than is buffered");
+        std::mem::replace(&mut self.first, self.later.pop_front().unwrap_or_default())
     }
 }
 

@@ -89,7 +89,7 @@ fn allowed(method: Option<MethodInfo>) -> HeaderValue {
 }
 
 fn read_post(
-    mut head: http::request::Parts,
+    head: http::request::Parts,
     offer: &Offer,
     method: Option<MethodInfo>,
 ) -> Result<Accepted, Box<Refusal>> {
@@ -119,11 +119,10 @@ fn read_post(
         Form::ConnectStream => connect::read_stream_head(&head.headers, &mut call, ours),
         Form::Grpc | Form::GrpcWeb | Form::GrpcWebText => grpc::read_head(&head.headers, &mut call, ours),
     };
-    if let Err(error) = read.and_then(|()| normalize(&mut head.headers)) {
-        return Err(refuse(writer, error));
+    match read.and_then(|()| metadata(head.headers)) {
+        Ok(metadata) => call.metadata = metadata,
+        Err(error) => return Err(refuse(writer, error)),
     }
-    keep_metadata(&mut head.headers);
-    call.metadata = head.headers;
     let source = match form {
         Form::ConnectUnary => Source::Whole { chunks: Chunks::new(), len: 0 },
         Form::GrpcWebText => {
@@ -136,7 +135,7 @@ fn read_post(
 }
 
 fn read_get(
-    mut head: http::request::Parts,
+    head: http::request::Parts,
     offer: &Offer,
     method: Option<MethodInfo>,
 ) -> Result<Accepted, Box<Refusal>> {
@@ -169,16 +168,25 @@ fn read_get(
     call.get = true;
     let read = connect::read_unary_head(&head.headers, &mut call, ours);
     call.encoding = get.encoding;
-    if let Err(error) = read.and_then(|()| normalize(&mut head.headers)) {
-        return Err(refuse(writer, error));
-    }
     if !head.headers.contains_key(http::header::ACCEPT_ENCODING) {
         call.accepts.add(get.encoding);
     }
-    keep_metadata(&mut head.headers);
-    call.metadata = head.headers;
+    match read.and_then(|()| metadata(head.headers)) {
+        Ok(metadata) => call.metadata = metadata,
+        Err(error) => return Err(refuse(writer, error)),
+    }
     let reader = RequestReader::new(form, call.encoding, limits, Source::Given(Some(get.message)));
     Ok(Accepted { call, reader, writer })
+}
+
+/// The caller's own headers, in the form that every server reads.
+///
+/// # Errors
+/// See [`normalize`].
+fn metadata(mut headers: HeaderMap) -> Result<HeaderMap, RpcError> {
+    keep_metadata(&mut headers);
+    normalize(&mut headers)?;
+    Ok(headers)
 }
 
 fn new_call(head: &http::request::Parts, form: Form, codec: Codec) -> Call {

@@ -36,7 +36,7 @@ pub(crate) fn keep_metadata(headers: &mut HeaderMap) {
             kept.push((name, value));
         }
     }
-    headers.extend(kept);
+    headers.extend(kept.drain(..));
 }
 
 /// Whether a header, named in lower case, belongs to HTTP or to one of the protocols.

@@ -81,6 +81,10 @@ impl ContentType {
             }
             b"application/proto" => return Some(Self::new(Form::ConnectUnary, Codec::Proto)),
             b"application/json" => return Some(Self::new(Form::ConnectUnary, Codec::Json)),
+            b"application/connect+proto" => return Some(Self::new(Form::ConnectStream, Codec::Proto)),
+            b"application/grpc-web" | b"application/grpc-web+proto" => {
+                return Some(Self::new(Form::GrpcWeb, Codec::Proto));
+            }
             _ => {}
         }
         let (text, parameters) =
@@ -107,7 +111,7 @@ impl ContentType {
     pub(crate) fn header(form: Form, codec: Codec) -> HeaderValue {
         // Each checked when this is compiled: it runs several times a call.
         match (form, codec) {
-            (form, Codec::Custom(name)) => custom_header(form, name),
+            (form, codec @ Codec::Custom(_)) => custom_header(form, codec.name()),
             (Form::ConnectUnary, Codec::Proto) => const { HeaderValue::from_static("application/proto") },
             (Form::ConnectUnary, Codec::Json) => const { HeaderValue::from_static("application/json") },
             (Form::ConnectStream, Codec::Proto) => {

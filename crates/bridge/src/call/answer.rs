@@ -109,7 +109,7 @@ impl<'a> Answer<'a> {
     pub(crate) async fn relay(
         &mut self,
         reader: &mut ResponseReader,
-        mut body: RecvBody,
+        body: &mut RecvBody,
         exchange: &Exchange,
         plan: &Plan<'_>,
         pace: &Pace,
@@ -145,7 +145,7 @@ impl<'a> Answer<'a> {
             if self.writer.is_done() {
                 return self.send().await;
             }
-            let frame = match self.at_hand(&mut body).await {
+            let frame = match self.at_hand(body).await {
                 Some(frame) => frame,
                 None => {
                     // The server takes its time. If it has started to answer, the caller may be waiting for just the head.
@@ -199,8 +199,8 @@ impl<'a> Answer<'a> {
         self.send_head()?;
         let ends_with_body = self.out.finish == Some(Finish::Body);
         if !self.out.body.is_empty() || ends_with_body {
-            let body = std::mem::take(&mut self.out.body);
             let Way::Started(send) = &mut self.way else { return Err(CallerGone) };
+            let body = self.out.body.drain(..);
             send.data_chunks(body, ends_with_body).await.map_err(|_| CallerGone)?;
         }
         if let Some(Finish::Trailers(trailers)) = self.out.finish.take() {

@@ -30,7 +30,7 @@ pub(crate) use ticks::Ticks;
 
 use crate::cluster::Opened;
 use plan::Exchange;
-use request::RequestSide;
+use request::{Replay, RequestSide};
 
 /// How often a call is tried, if no server has looked at it before.
 const MOST_TRIES: usize = 3;
@@ -117,7 +117,8 @@ async fn run(
     let mut opened =
         outbound::open(exchange.path.clone(), std::mem::take(&mut exchange.metadata), &exchange.target);
     let OpenedCall { writer, reader: response_reader } = &mut opened;
-    let mut request = RequestSide::new(body, reader, writer, exchange.request_transcode());
+    let replay = Replay::new();
+    let mut request = RequestSide::new(body, reader, writer, exchange.request_transcode(), &replay);
     let head = request.head(whole, pace).await?;
     let mut tried = 0;
     loop {
@@ -127,7 +128,7 @@ async fn run(
         answer.record().sent_to(sent.address.clone());
         match attempt(plan, &exchange, &mut request, response_reader, sent, answer, pace).await? {
             Attempt::Over => return Ok(()),
-            Attempt::Unprocessed(_) if tried < MOST_TRIES && request.replay().is_whole() => {}
+            Attempt::Unprocessed(_) if tried < MOST_TRIES && replay.is_whole() => {}
             Attempt::Unprocessed(error) => return Err(answer.server_gone(&error, exchange.time_left(pace))),
         }
     }
@@ -154,7 +155,7 @@ async fn attempt(
     let Opened { response, send, in_flight: _in_flight, .. } = opened;
     let mut sending = pin!(request.run(send, pace));
     let mut sending = Beside { work: sending.as_mut(), done: false };
-    let (head, body) = match sending.meanwhile(pin!(response)).await? {
+    let (head, mut body) = match sending.meanwhile(pin!(response)).await? {
         Ok(response) => response.into_parts(),
         Err(error) if error.is_unprocessed() => return Ok(Attempt::Unprocessed(error)),
         Err(error) => return Err(answer.server_gone(&error, exchange.time_left(pace))),
@@ -164,7 +165,7 @@ async fn attempt(
     answer.record().upstream_status(head.status);
     reader.head(Response::from_parts(head, ()), body.is_end_stream());
     // A caller who has gone away needs no more: dropping the rest cancels the server's call.
-    let _relayed = sending.meanwhile(pin!(answer.relay(reader, body, exchange, plan, pace))).await?;
+    let _relayed = sending.meanwhile(pin!(answer.relay(reader, &mut body, exchange, plan, pace))).await?;
     Ok(Attempt::Over)
 }
 

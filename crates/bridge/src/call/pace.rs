@@ -70,6 +70,8 @@ pub(crate) struct Pace {
     started: Instant,
     /// The same moment by [`coarse_milliseconds`].
     started_coarse: u64,
+    /// Somebody writes down how long the request took.
+    timed: bool,
     /// Milliseconds after `started`.
     touched: AtomicU64,
     /// The same, plus one; 0 as long as the request comes in.
@@ -85,10 +87,12 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    pub(crate) fn new(started: Instant) -> Self {
+    /// `timed`: [`request_took`](Self::request_took) is to be exact.
+    pub(crate) fn new(started: Instant, timed: bool) -> Self {
         Self {
             started,
             started_coarse: coarse_milliseconds(),
+            timed,
             touched: AtomicU64::new(0),
             received: AtomicU64::new(0),
             half_closed: AtomicU64::new(0),
@@ -129,8 +133,11 @@ impl Pace {
 
     /// The whole request was received.
     pub(crate) fn request_ended(&self) {
-        // Once a call, and shown beside durations that are exact: the coarse clock could say more than all of them.
-        let took = u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        let took = match self.timed {
+            // Shown beside durations that are exact: the coarse clock could say more than all of them.
+            true => u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX - 1),
+            false => self.now(),
+        };
         self.received.store(took + 1, Ordering::Relaxed);
     }
 
@@ -153,7 +160,8 @@ impl Pace {
     pub(crate) async fn overdue(&self, times: Times, ticks: &Arc<Ticks>) -> Overdue {
         let mut young = true;
         loop {
-            let elapsed = self.elapsed();
+            // Of nearly every call it is only to be seen that its limits are far, for which the cheap clock will do.
+            let elapsed = if young { Duration::from_millis(self.now()) } else { self.elapsed() };
             // The earliest moment at which a limit can be reached as things stand; what moves, moves it back.
             let mut next: Option<(Duration, Overdue)> = None;
             let mut limit = |at: Duration, overdue: Overdue| {
@@ -182,8 +190,9 @@ impl Pace {
             }
             let Some((at, overdue)) = next else { return pending().await };
             match at.checked_sub(elapsed) {
-                None | Some(Duration::ZERO) => return overdue,
                 Some(left) if young && left > Ticks::APART => ticks.next().await,
+                _ if young => {}
+                None | Some(Duration::ZERO) => return overdue,
                 Some(left) => tokio::time::sleep(left).await,
             }
             young = false;
@@ -224,7 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_shortest_limit_is_told() {
-        let pace = Pace::new(Instant::now());
+        let pace = Pace::new(Instant::now(), false);
         pace.half_close();
         for (times, expected) in [
             (Times { caller: SHORT, route: LONG, ..Times::default() }, "Caller"),
@@ -239,17 +248,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_time_for_the_request_ends_with_the_request() {
-        let pace = Pace::new(Instant::now());
+        let pace = Pace::new(Instant::now(), false);
         let times = Times { request: SHORT, most: Some(Duration::from_millis(50)), ..Times::default() };
         assert!(matches!(first(&pace, times).await, Overdue::Request(_)));
-        let pace = Pace::new(Instant::now());
+        let pace = Pace::new(Instant::now(), false);
         pace.request_ended();
         assert!(matches!(first(&pace, times).await, Overdue::Most(_)));
     }
 
     #[tokio::test]
     async fn the_routes_timeout_ends_with_the_response() {
-        let pace = Pace::new(Instant::now());
+        let pace = Pace::new(Instant::now(), false);
         pace.half_close();
         pace.response_ended();
         let overdue =
@@ -259,7 +268,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_routes_timeout_waits_for_the_half_close() {
-        let pace = Pace::new(Instant::now());
+        let pace = Pace::new(Instant::now(), false);
         let overdue =
             first(&pace, Times { route: SHORT, most: Some(Duration::from_millis(50)), ..Times::default() });
         assert!(matches!(overdue.await, Overdue::Most(_)));

@@ -1,6 +1,6 @@
 //! The request of one call on its way upstream.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::Request;
@@ -27,7 +27,7 @@ pub(crate) struct RequestSide<'a> {
     transcode: Transcode,
     /// Written, and not yet sent.
     out: Output<Request<()>>,
-    replay: Arc<Replay>,
+    replay: &'a Replay,
     /// The half-close was written to `out`.
     half_closed: bool,
 }
@@ -45,16 +45,9 @@ impl<'a> RequestSide<'a> {
         reader: &'a mut RequestReader,
         writer: &'a mut RequestWriter,
         transcode: Transcode,
+        replay: &'a Replay,
     ) -> Self {
-        Self {
-            body,
-            reader,
-            writer,
-            transcode,
-            out: Output::new(),
-            replay: Arc::new(Replay { sent: Mutex::new(Some(Chunks::new())) }),
-            half_closed: false,
-        }
+        Self { body, reader, writer, transcode, out: Output::new(), replay, half_closed: false }
     }
 
     /// The head to send upstream: at once for streams; for unary calls (`whole`) once the request is complete, so that
@@ -80,8 +73,8 @@ impl<'a> RequestSide<'a> {
     }
 
     /// What is kept of the request so that it can be sent again.
-    pub(crate) fn replay(&self) -> Arc<Replay> {
-        Arc::clone(&self.replay)
+    pub(crate) fn replay(&self) -> &'a Replay {
+        self.replay
     }
 
     /// Sends the rest of the request, from the start.
@@ -99,10 +92,10 @@ impl<'a> RequestSide<'a> {
             return Ok(());
         }
         loop {
-            let chunks = std::mem::take(&mut self.out.body);
-            self.replay.keep(&chunks);
+            let chunks = &mut self.out.body;
+            self.replay.keep(chunks);
             if (!chunks.is_empty() || self.half_closed)
-                && send.data_chunks(chunks, self.half_closed).await.is_err()
+                && send.data_chunks(chunks.drain(..), self.half_closed).await.is_err()
             {
                 return Ok(());
             }
@@ -147,6 +140,11 @@ impl<'a> RequestSide<'a> {
 }
 
 impl Replay {
+    /// Of a request of which nothing was sent.
+    pub(crate) fn new() -> Self {
+        Self { sent: Mutex::new(Some(Chunks::new())) }
+    }
+
     /// Whether everything that was sent is still here to be sent again.
     pub(crate) fn is_whole(&self) -> bool {
         self.lock().is_some()

@@ -6,9 +6,7 @@ mod facts;
 mod headers;
 mod record;
 
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
@@ -54,20 +52,17 @@ struct Routed<'a> {
 }
 
 impl Handler for Proxy {
-    fn handle(&self, request: Request<RecvBody>, respond: Responder) -> impl Future<Output = ()> + Send {
-        let carried = self.accept(request, respond);
-        async move {
-            if let Some(mut carried) = carried {
-                carried.run().await;
-            }
+    async fn handle(&self, request: Request<RecvBody>, respond: Responder) {
+        if let Some(mut carried) = self.accept(request, respond) {
+            carried.run().await;
         }
     }
 }
 
 impl Proxy {
     /// Finds the way of a request. Those that have none are answered at once.
-    fn accept(&self, request: Request<RecvBody>, respond: Responder) -> Option<Box<Carried<'_>>> {
-        let pace = Arc::new(Pace::new(Instant::now()));
+    fn accept(&self, request: Request<RecvBody>, respond: Responder) -> Option<Carried<'_>> {
+        let pace = Arc::new(Pace::new(respond.arrived(), self.log.is_some()));
         let http = &self.stats.listeners[self.place];
         let mut record = Record::new(&self.stats, http, Arc::clone(&pace), self.log.as_deref());
         let (head, body) = request.into_parts();
@@ -76,7 +71,7 @@ impl Proxy {
         let connection = respond.connection();
         let (peer, tls) = (connection.peer(), connection.tls().is_some());
         caller::identify(&self.listener.http, peer, tls, head.headers_mut());
-        let route = self.route(&head);
+        let route = self.route(&head, respond.authority());
         let cors = route.and_then(|route| Cors::of(route.cors.as_deref(), head.headers()));
         let target = match route.map(|route| &route.action) {
             Some(Action::Forward(forward)) => Some(forward.targets.pick(fastrand::u64(..))),
@@ -127,19 +122,13 @@ impl Proxy {
         None
     }
 
-    fn route(&self, head: &Request<()>) -> Option<&Route> {
-        let host = head
-            .uri()
-            .authority()
-            .map(Authority::as_str)
-            .or_else(|| head.headers().get(header::HOST)?.to_str().ok())
-            .unwrap_or_default();
+    fn route(&self, head: &Request<()>, authority: Option<&Authority>) -> Option<&Route> {
         self.listener.http.routes.find(&RouteRequest {
             method: head.method(),
-            host,
+            host: authority.map_or("", Authority::as_str),
             path: head.uri().path_and_query().map_or("/", PathAndQuery::as_str),
             headers: head.headers(),
-            grpc: inbound::is_call(head),
+            grpc: &|| inbound::is_call(head),
         })
     }
 
@@ -150,10 +139,10 @@ impl Proxy {
         body: RecvBody,
         extra: ResponseHeaders<'a>,
         respond: Responder,
-    ) -> Option<Box<Carried<'a>>> {
+    ) -> Option<Carried<'a>> {
         let Routed { route, forward, target, pace, mut record } = routed;
         let settings = &target.settings;
-        let authority = authority(&head);
+        let authority = chosen_authority(forward, respond.authority());
         if !route.headers.request.is_empty()
             && let Some(facts) = record.facts()
         {
@@ -180,17 +169,19 @@ impl Proxy {
             }
         };
         record.call(call.protocol, call.path.clone());
-        let answer = Answer::new(respond, writer, extra, record);
-        if let Some(error) = self.not_served(call.protocol) {
-            answer.refuse(error);
-            return None;
-        }
-        let path = match rewritten {
-            None => call.path.clone(),
-            Some(Ok(path)) => path,
-            Some(Err(())) => {
+        let path = match (self.not_served(call.protocol), rewritten) {
+            (None, None) => Ok(call.path.clone()),
+            (None, Some(Ok(path))) => Ok(path),
+            (None, Some(Err(()))) => {
                 let message = format!("what the route makes of {} is no path", call.path);
-                answer.refuse(RpcError::new(Code::Internal, message));
+                Err(RpcError::new(Code::Internal, message))
+            }
+            (Some(error), _) => Err(error),
+        };
+        let path = match path {
+            Ok(path) => path,
+            Err(error) => {
+                Answer::new(respond, writer, extra, record).refuse(error);
                 return None;
             }
         };
@@ -204,10 +195,11 @@ impl Proxy {
             request_timeout: self.listener.http.request_timeout,
             parting_time: self.listener.http.delayed_close_timeout.unwrap_or_default(),
             ticks: &self.ticks,
-            authority: chosen_authority(forward, authority),
+            authority,
             path,
         };
-        Some(Box::new(Carried { plan, answer, pace, call: Some(call), reader, body }))
+        let answer = Answer::new(respond, writer, extra, record);
+        Some(Carried { plan, answer, pace, call: Some(call), reader, body })
     }
 
     /// The filters of the file decide what is translated.
@@ -228,18 +220,11 @@ impl Proxy {
     }
 }
 
-/// Whom the caller asked for.
-fn authority(head: &Request<()>) -> Option<Authority> {
-    let of_host =
-        || head.headers().get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    head.uri().authority().cloned().or_else(of_host)
-}
-
-fn chosen_authority(forward: &Forward, caller: Option<Authority>) -> AuthorityChoice {
+fn chosen_authority(forward: &Forward, caller: Option<&Authority>) -> AuthorityChoice {
     let given = match &forward.host_rewrite {
         Some(HostRewrite::Endpoint) => None,
         Some(HostRewrite::Literal(host)) => Authority::try_from(host.as_bytes()).ok(),
-        None => caller,
+        None => caller.cloned(),
     };
     given.map_or(AuthorityChoice::Endpoint, AuthorityChoice::Given)
 }

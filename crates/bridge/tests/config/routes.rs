@@ -32,7 +32,7 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
 }
 
 fn request<'a>(host: &'a str, path: &'a str, headers: &'a HeaderMap) -> RouteRequest<'a> {
-    RouteRequest { method: &Method::POST, host, path, headers, grpc: false }
+    RouteRequest { method: &Method::POST, host, path, headers, grpc: &|| false }
 }
 
 /// The name of the route taken, or `-`.
@@ -102,7 +102,7 @@ fn a_separated_prefix_ends_at_a_slash() {
 fn grpc_routes_take_only_grpc_calls() {
     let table = with_routes(&[("grpc", "{ prefix: /, grpc: {} }"), ("rest", "{ prefix: / }")]);
     let none = HeaderMap::new();
-    let call = RouteRequest { grpc: true, ..request("h", "/s/m", &none) };
+    let call = RouteRequest { grpc: &|| true, ..request("h", "/s/m", &none) };
     assert_eq!(taken(&table, &call), "grpc");
     assert_eq!(taken_path(&table, "/s/m"), "rest");
 }

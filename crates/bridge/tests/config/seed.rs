@@ -132,7 +132,7 @@ fn without_a_file_one_listener_leads_to_one_upstream() {
         host: "localhost:8080",
         path: "/acme.v1.S/M",
         headers: &http::HeaderMap::new(),
-        grpc: false,
+        grpc: &|| false,
     };
     let route = bootstrap.listeners[0].http.routes.find(&request).unwrap();
     let Action::Forward(forward) = &route.action else { panic!("forwards") };

@@ -11,7 +11,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::error::RecvError;
-use crate::server::{Departure, ServerStream};
+use crate::server::{Departure, ServerStream, quietly};
 use crate::upstream::{ClientStream, Lease};
 
 /// A piece of a message's content.
@@ -87,7 +87,7 @@ impl RecvBody {
         let frame = ready!(match &mut self.source {
             Source::Ended => return Poll::Ready(None),
             Source::Failed(error) => return Poll::Ready(Some(Err(error.clone()))),
-            Source::Http1(body) => poll_http1(body, cx),
+            Source::Http1(body) => poll_http1(body, &self.hold, cx),
             Source::Http2 { stream, data_ended } => poll_http2(stream, data_ended, cx),
         });
         Poll::Ready(match frame {
@@ -173,9 +173,20 @@ impl Drop for RecvBody {
     }
 }
 
-fn poll_http1(body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, RecvError>>> {
+fn poll_http1(
+    body: &mut Incoming,
+    hold: &Hold,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame, RecvError>>> {
     loop {
-        let Some(frame) = ready!(Pin::new(&mut *body).poll_frame(cx)) else { return Poll::Ready(None) };
+        let (frame, woken) = quietly(|| Pin::new(&mut *body).poll_frame(cx));
+        if let Hold::Client(departure) = hold
+            && woken
+            && !body.is_end_stream()
+        {
+            departure.goes_on();
+        }
+        let Some(frame) = ready!(frame) else { return Poll::Ready(None) };
         match frame.map(http_body::Frame::into_data) {
             Ok(Ok(data)) if data.is_empty() => {}
             Ok(Ok(data)) => return Poll::Ready(Some(Ok(Frame::Data(data)))),

@@ -54,7 +54,7 @@ impl SendBody {
     /// The peer will not take them: it reset the stream, or the connection is gone. At the end of an answer, its
     /// content is not as long as its head says.
     pub async fn data(&mut self, bytes: Bytes, end: bool) -> Result<(), SendError> {
-        self.push(bytes.into(), end).await
+        self.push(&mut bytes.into(), end).await
     }
 
     /// Sends several pieces as one write, pairs of neighbours in one DATA frame; `end` belongs to the last of them.
@@ -68,12 +68,13 @@ impl SendBody {
     ) -> Result<(), SendError> {
         let mut pieces = pieces.into_iter();
         let mut next = next_pair(&mut pieces);
-        while let Some(chunk) = next {
+        while let Some(mut chunk) = next {
             next = next_pair(&mut pieces);
-            if next.is_none() {
-                return self.push(chunk, end).await;
+            let last = next.is_none();
+            self.push(&mut chunk, end && last).await?;
+            if last {
+                return Ok(());
             }
-            self.push(chunk, false).await?;
         }
         if end { self.end() } else { Ok(()) }
     }
@@ -100,17 +101,17 @@ impl SendBody {
         self.cut(reason);
     }
 
-    async fn push(&mut self, mut chunk: Chunk, end: bool) -> Result<(), SendError> {
+    async fn push(&mut self, chunk: &mut Chunk, end: bool) -> Result<(), SendError> {
         if self.length.is_nothing() {
             return Ok(());
         }
-        self.length.give(&mut chunk);
+        self.length.give(chunk);
         let right = if end { self.length.at_end() } else { Ok(()) };
         if end && self.length.is_short() {
             self.cut(Reason::INTERNAL_ERROR);
             return right;
         }
-        poll_fn(|cx| self.poll_push(cx, &mut chunk, end)).await?;
+        poll_fn(|cx| self.poll_push(cx, chunk, end)).await?;
         right
     }
 

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::uri::Authority;
 use tokio::time::Instant;
 
 use crate::address::Address;
@@ -31,6 +33,8 @@ pub struct Connection {
     opened: Instant,
     retiring: AtomicBool,
     requests: AtomicU64,
+    /// Whom the last request asked for, on HTTP/1.1.
+    asked_for: Mutex<Option<Authority>>,
     /// The number of the request whose head has begun to arrive, on HTTP/1.1.
     head_begun: AtomicU64,
     /// What the handler of the last request has not read, on HTTP/1.1.
@@ -61,6 +65,7 @@ impl Connection {
             opened,
             retiring: AtomicBool::new(false),
             requests: AtomicU64::new(0),
+            asked_for: Mutex::new(None),
             head_begun: AtomicU64::new(0),
             unread: Unread::default(),
             active: AtomicUsize::new(0),
@@ -99,6 +104,15 @@ impl Connection {
     /// Requests received on it, the current one included.
     pub fn requests(&self) -> u64 {
         self.requests.load(Relaxed)
+    }
+
+    /// Whom a request asks for by its `host`; none where that can be nobody. Mostly that is whom the last one asked for.
+    pub(super) fn host(&self, host: &HeaderValue) -> Option<Authority> {
+        let mut last = self.asked_for.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.as_ref().is_none_or(|last| last.as_str() != host) {
+            *last = Some(Authority::try_from(host.as_bytes()).ok()?);
+        }
+        last.clone()
     }
 
     pub(super) fn opened(&self) -> Instant {
@@ -157,6 +171,11 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
+    /// When its head had come.
+    pub(super) fn began(&self) -> Instant {
+        self.began
+    }
+
     /// The client went away before the answer was complete.
     pub(super) fn client_gone(&self) {
         let connection = &self.connection;

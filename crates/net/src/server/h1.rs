@@ -22,11 +22,12 @@ use crate::drain::{Drain, DrainPhase};
 use crate::error::text_of;
 use crate::handoff::{Broken, Consumer, Producer, handoff};
 use crate::outbox::{CollectedIo, Outbox};
-use crate::server::Handler;
+use crate::server::bell;
 use crate::server::connection::{Connection, InFlight};
 use crate::server::lifecycle::{Directive, Lifecycle};
-use crate::server::responder::Responder;
+use crate::server::responder::{Asked, Responder};
 use crate::server::unread::Lingering;
+use crate::server::{Handler, work_of};
 use crate::transport::Transport;
 
 /// Serves the connection until it is over. Dropped, it cuts the connection.
@@ -52,9 +53,10 @@ pub(super) async fn serve<H: Handler>(
             .serve_connection(io, service)
     );
     let mut closing = false;
+    let bell = poll_fn(|cx| Poll::Ready(bell::hang(cx.waker()))).await;
     poll_fn(|cx| {
         loop {
-            if let Poll::Ready(over) = http1.as_mut().poll(cx) {
+            if let Poll::Ready(over) = http1.as_mut().poll(&mut Context::from_waker(&bell)) {
                 if let Err(error) = over {
                     if error.is_parse() {
                         server.stats.protocol_errors.increment();
@@ -92,10 +94,13 @@ async fn exchange<H: Handler>(
         // A tunnel is not ours to give, and hyper would make one of any 2xx.
         return Ok(bare(StatusCode::NOT_IMPLEMENTED));
     }
-    if let Some(status) = ambiguity(&request) {
-        connection.server.stats.protocol_errors.increment();
-        return Ok(bare_and_close(status));
-    }
+    let authority = match unambiguous(&request, &connection) {
+        Ok(authority) => authority,
+        Err(status) => {
+            connection.server.stats.protocol_errors.increment();
+            return Ok(bare_and_close(status));
+        }
+    };
     let mut place = Place {
         in_flight: connection.begin_request(),
         // There is no content to cut off in the answer to a HEAD.
@@ -104,7 +109,9 @@ async fn exchange<H: Handler>(
     connection.unread.promise(false);
     let shared = Arc::new(Mutex::new(Answer::Awaited(None)));
     let limit = connection.server.settings.http1_send_buffer;
-    let responder = Responder::http1(Slot { shared: Arc::clone(&shared), limit }, connection, place.complete);
+    let slot = Slot { shared: Arc::clone(&shared), limit };
+    let asked = Asked { arrived: place.in_flight.began(), authority, to_head: place.complete };
+    let responder = Responder::http1(slot, connection, asked);
 
     let departure = Departure {
         connection: Arc::clone(&place.in_flight.connection),
@@ -113,7 +120,7 @@ async fn exchange<H: Handler>(
         awaited: request.headers().contains_key(header::EXPECT),
     };
     let request = request.map(|body| RecvBody::http1(body, Hold::Client(departure)));
-    let mut work = Some(Box::pin(async move { handler.handle(request, responder).await }));
+    let mut work = Some(work_of(handler, request, responder));
     let answer = poll_fn(|cx| {
         if let Some(running) = &mut work {
             // An answer that is given in here is looked for right after it.
@@ -152,25 +159,30 @@ async fn exchange<H: Handler>(
     }
 }
 
-/// How a request is refused that two servers could read differently, and that hyper lets pass.
-fn ambiguity<B>(request: &Request<B>) -> Option<StatusCode> {
+/// Whom a request asks for.
+///
+/// # Errors
+/// How one is refused that two servers could read differently, and that hyper lets pass.
+fn unambiguous<B>(request: &Request<B>, connection: &Connection) -> Result<Option<Authority>, StatusCode> {
     let headers = request.headers();
     // Exactly one, and of a form that can be a host (RFC 9112 section 3.2).
     let mut hosts = headers.get_all(header::HOST).iter();
-    let (host, another) = (hosts.next(), hosts.next());
-    let legal = match host {
-        None => request.version() < Version::HTTP_11,
-        Some(host) => host.is_empty() || Authority::try_from(host.as_bytes()).is_ok(),
+    let authority = match (hosts.next(), hosts.next()) {
+        (None, _) if request.version() < Version::HTTP_11 => None,
+        (Some(host), None) if host.is_empty() => None,
+        (Some(host), None) => Some(connection.host(host).ok_or(StatusCode::BAD_REQUEST)?),
+        _ => return Err(StatusCode::BAD_REQUEST),
     };
-    if !legal || another.is_some() {
-        return Some(StatusCode::BAD_REQUEST);
-    }
     // hyper takes off chunks, and no other coding (RFC 9112 section 6.1).
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let (coding, another) = (codings.next(), codings.next());
     let only_chunked =
         coding.is_none_or(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
-    (!only_chunked || another.is_some()).then_some(StatusCode::NOT_IMPLEMENTED)
+    if !only_chunked || another.is_some() {
+        return Err(StatusCode::NOT_IMPLEMENTED);
+    }
+    // The target counts where it names one (RFC 9112 section 3.2.2).
+    Ok(request.uri().authority().cloned().or(authority))
 }
 
 /// Runs the rest of a handler that has begun to answer, until it is done or the client is gone.
@@ -382,7 +394,7 @@ impl Answer {
     }
 }
 
-/// The ways in which a request's content ends before its end.
+/// The ways in which a request's content goes on, or ends before its end.
 #[derive(Debug)]
 pub(crate) struct Departure {
     connection: Arc<Connection>,
@@ -397,6 +409,11 @@ impl Departure {
     /// The handler lets go of it. The connection takes over.
     pub(crate) fn of_handler(&self, content: Incoming) {
         self.connection.unread.leave(content, self.awaited, &self.connection.server.settings);
+        self.driver.wake_by_ref();
+    }
+
+    /// Something was taken, and there may be more to read.
+    pub(crate) fn goes_on(&self) {
         self.driver.wake_by_ref();
     }
 

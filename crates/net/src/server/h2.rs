@@ -7,6 +7,7 @@ use std::task::Poll;
 
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
+use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::batch::BatchedIo;
@@ -19,8 +20,8 @@ use crate::keepalive::Keepalive;
 use crate::server::connection::Connection;
 use crate::server::detect::PREFACE;
 use crate::server::lifecycle::{Directive, Lifecycle};
-use crate::server::responder::{Responder, ServerStream};
-use crate::server::{Handler, ServerSettings};
+use crate::server::responder::{Asked, Responder, ServerStream};
+use crate::server::{Handler, ServerSettings, work_of};
 use crate::transport::Transport;
 
 /// Serves the connection until it is over. Dropped, it cuts the connection.
@@ -142,11 +143,15 @@ fn begin<H: Handler>(
     } else {
         RecvBody::http2(body, &head.headers, Hold::Caller(Arc::clone(&stream)))
     };
-    let responder = Responder::http2(Arc::clone(&stream), head.method == Method::HEAD);
+    let of_host = || Authority::try_from(head.headers.get(header::HOST)?.as_bytes()).ok();
+    let asked = Asked {
+        arrived: stream.in_flight.began(),
+        authority: head.uri.authority().cloned().or_else(of_host),
+        to_head: head.method == Method::HEAD,
+    };
+    let responder = Responder::http2(Arc::clone(&stream), asked);
     let request = Request::from_parts(head, body);
-    let handler = Arc::clone(handler);
-    // On the heap before it is a task: tokio moves a task's future several times, and this one is large.
-    tokio::spawn(run(Box::pin(async move { handler.handle(request, responder).await }), stream));
+    tokio::spawn(run(work_of(Arc::clone(handler), request, responder), stream));
 }
 
 /// Tells a client that waits for it to go on sending (RFC 9110 section 10.1.1). With flow control there is no reason

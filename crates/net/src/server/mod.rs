@@ -1,5 +1,6 @@
 //! The server: accepted sockets in, requests to a handler, answers out.
 
+mod bell;
 mod connection;
 mod detect;
 mod early_resets;
@@ -11,6 +12,7 @@ mod responder;
 mod unread;
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ use crate::stats::{Counter, Gauge, ServerStats};
 use crate::tls::{ALPN_H2, ALPN_HTTP1, ServerTls, TlsInfo};
 use crate::transport::{Meter, Socket, Transport};
 
+pub(crate) use bell::quietly;
 pub use connection::{Connection, HttpVersion};
 pub(crate) use h1::Departure;
 pub(crate) use length::Length;
@@ -43,6 +46,19 @@ pub trait Handler: Send + Sync + 'static {
     /// gone away, which shows once what it sent before was read; a handler that leaves the request's content unread
     /// there learns of it only by reading on, or by its own deadline.
     fn handle(&self, request: Request<RecvBody>, respond: Responder) -> impl Future<Output = ()> + Send;
+}
+
+/// Starts the handler's work on one request.
+///
+/// On the heap before it goes anywhere: it is large and not to be moved. And its place there is taken before it is made, so
+/// that it is made in it; otherwise all of its room would be copied, most of which has nothing in it yet.
+fn work_of<H: Handler>(
+    handler: Arc<H>,
+    request: Request<RecvBody>,
+    respond: Responder,
+) -> Pin<Box<impl Future<Output = ()> + Send>> {
+    let place = Box::new_uninit();
+    Box::into_pin(Box::write(place, async move { handler.handle(request, respond).await }))
 }
 
 /// What the listeners and workers of one server share.

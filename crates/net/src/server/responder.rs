@@ -5,7 +5,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use h2::Reason;
+use http::uri::Authority;
 use http::{HeaderMap, Response};
+use tokio::time::Instant;
 
 use crate::body::{Outlet, SendBody};
 use crate::chunk::Chunk;
@@ -23,8 +25,16 @@ use crate::server::unread::UnreadStream;
 pub struct Responder {
     way: Option<Way>,
     connection: Arc<Connection>,
-    /// Whether the request is a HEAD, whose answer has no content.
-    to_head: bool,
+    asked: Asked,
+}
+
+/// What is known of the request.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) arrived: Instant,
+    pub(super) authority: Option<Authority>,
+    /// Whether it is a HEAD, whose answer has no content.
+    pub(super) to_head: bool,
 }
 
 #[derive(Debug)]
@@ -34,18 +44,28 @@ enum Way {
 }
 
 impl Responder {
-    pub(super) fn http1(slot: Slot, connection: Arc<Connection>, to_head: bool) -> Self {
-        Self { way: Some(Way::Http1(slot)), connection, to_head }
+    pub(super) fn http1(slot: Slot, connection: Arc<Connection>, asked: Asked) -> Self {
+        Self { way: Some(Way::Http1(slot)), connection, asked }
     }
 
-    pub(super) fn http2(stream: Arc<ServerStream>, to_head: bool) -> Self {
+    pub(super) fn http2(stream: Arc<ServerStream>, asked: Asked) -> Self {
         let connection = Arc::clone(stream.connection());
-        Self { way: Some(Way::Http2(stream)), connection, to_head }
+        Self { way: Some(Way::Http2(stream)), connection, asked }
     }
 
     /// The connection that the request came on.
     pub fn connection(&self) -> &Arc<Connection> {
         &self.connection
+    }
+
+    /// When the head of the request had come.
+    pub fn arrived(&self) -> std::time::Instant {
+        self.asked.arrived.into_std()
+    }
+
+    /// Whom the request asks for: the authority of its target, else its `host`. None where both are missing.
+    pub fn authority(&self) -> Option<&Authority> {
+        self.asked.authority.as_ref()
     }
 
     /// Sends the head; `end` says that no content follows, then the returned body is already ended.
@@ -56,7 +76,7 @@ impl Responder {
     /// A `content-length` in the head is held to: see [`SendError::Length`]. In answer to a HEAD, and with a status
     /// that has no content, what is given as content goes nowhere.
     pub fn respond(mut self, mut head: Response<()>, end: bool) -> SendBody {
-        let length = Length::of(&mut head, self.to_head);
+        let length = Length::of(&mut head, self.asked.to_head);
         if end && length.at_end().is_err() {
             self.reset(Reason::INTERNAL_ERROR);
             return SendBody::new(Outlet::Closed);
@@ -89,7 +109,7 @@ impl Responder {
         body: Bytes,
         trailers: Option<HeaderMap>,
     ) -> Result<(), SendError> {
-        let mut length = Length::of(&mut head, self.to_head);
+        let mut length = Length::of(&mut head, self.asked.to_head);
         let mut body = Chunk::from(body);
         length.give(&mut body);
         let right = length.at_end();

@@ -9,7 +9,7 @@ pub use decompress::{DecompressError, decompress};
 pub(crate) use negotiate::listed;
 pub use negotiate::{Accepted, offered};
 
-use crate::name::Names;
+use crate::name::{Name, Names};
 
 /// A content-coding that all three protocols can name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -26,7 +26,7 @@ pub enum Compression {
     /// RFC 1950 (zlib), which is what HTTP and gRPC call deflate.
     Deflate,
     /// One that an application does itself, by its name.
-    Custom(&'static str),
+    Custom(Name),
 }
 
 static CUSTOM: Names = Names::new();
@@ -62,7 +62,7 @@ impl Compression {
             Self::Brotli => "br",
             Self::Zstd => "zstd",
             Self::Deflate => "deflate",
-            Self::Custom(name) => name,
+            Self::Custom(name) => CUSTOM.text(name),
         }
     }
 

@@ -69,7 +69,7 @@ impl RouteMatch {
     #[must_use]
     pub fn matches(&self, request: &RouteRequest<'_>) -> bool {
         let (path, query) = split_query(request.path);
-        (request.grpc || !self.grpc)
+        (!self.grpc || (request.grpc)())
             && self.matched_length(path).is_some()
             && self.headers.iter().all(|matcher| matcher.matches(request))
             && self.query.iter().all(|matcher| matcher.matches(query))

@@ -34,7 +34,7 @@ pub struct RouteTable {
 }
 
 /// The parts of a request that choose its route.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct RouteRequest<'a> {
     /// The method.
     pub method: &'a Method,
@@ -45,8 +45,8 @@ pub struct RouteRequest<'a> {
     /// The headers.
     pub headers: &'a HeaderMap,
     /// Whether the call is a gRPC call by the time it is routed. Envoy's filters come before its router, so a
-    /// Connect or gRPC-Web call that is translated counts as one.
-    pub grpc: bool,
+    /// Connect or gRPC-Web call that is translated counts as one. Few tables ask.
+    pub grpc: &'a dyn Fn() -> bool,
 }
 
 impl RouteTable {
