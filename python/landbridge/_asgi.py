@@ -34,6 +34,9 @@ AFTER_DEADLINE = 0.01
 ASGI servers send head and content apart. A caller who is just giving up might be left with half an answer.
 """
 
+LAST_WORDS = 1.0
+"""Seconds that a write may still take when the deadline has passed."""
+
 
 _NO_WEBSOCKETS = "calls come over HTTP, not by WebSocket"
 
@@ -301,6 +304,11 @@ class AsgiCall:
                 await self._wanted.wait()
                 self._wanted = self._new_event()
         self.is_gone = True
+
+    async def between_writes(self, cancel: Callable[[], object]) -> None:
+        """Cancel the work, but not in the middle of a write, of which half would be lost."""
+        async with self._writing:
+            cancel()
 
     async def tell_lateness(self) -> None:
         """Answer that the deadline has passed."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
-from landbridge._asgi import AFTER_DEADLINE
+from landbridge._asgi import AFTER_DEADLINE, LAST_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -35,6 +36,9 @@ async def work(call: AsgiCall, handler: Coroutine[Any, Any, None], /) -> None:
         if not task.done():
             # The deadline, unless the caller has gone away.
             is_late = not arrivals.done()
+            if is_late:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(call.between_writes(task.cancel), LAST_WORDS)
             task.cancel()
             await asyncio.wait((task,))
             if is_late:

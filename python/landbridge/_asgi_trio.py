@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from landbridge._asgi import AFTER_DEADLINE
+from landbridge._asgi import AFTER_DEADLINE, LAST_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -18,24 +17,27 @@ event = trio.Event
 lock = trio.Lock
 turn = trio.lowlevel.checkpoint
 
-_LAST_WORDS = 1.0
-"""Seconds that an answer which is cut by its deadline may take to leave."""
-
 
 async def work(call: AsgiCall, handler: Coroutine[Any, Any, None], /) -> None:
     """Run the handler; the deadline and a caller who goes away cancel it."""
     timeout_ms = call.timeout_ms()
     scope = trio.CancelScope()
-    if timeout_ms is not None:
-        scope.deadline = trio.current_time() + max(0.0, timeout_ms / 1000) + AFTER_DEADLINE
     problem: Exception | None = None
 
     async def watch() -> None:
         await call.take_arrivals()
         scope.cancel()
 
+    async def cut(after: float) -> None:
+        await trio.sleep(after)
+        with trio.move_on_after(LAST_WORDS):
+            await call.between_writes(scope.cancel)
+        scope.cancel()
+
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch)
+        if timeout_ms is not None:
+            nursery.start_soon(cut, max(0.0, timeout_ms / 1000) + AFTER_DEADLINE)
         # What is raised in here would leave the nursery in a group.
         try:
             with scope:
@@ -43,10 +45,9 @@ async def work(call: AsgiCall, handler: Coroutine[Any, Any, None], /) -> None:
                 await call.writable()
         except Exception as raised:
             problem = raised
-        scope.deadline = math.inf
         nursery.cancel_scope.cancel()
     if scope.cancelled_caught and not call.is_gone:
-        with trio.move_on_after(_LAST_WORDS):
+        with trio.move_on_after(LAST_WORDS):
             await call.tell_lateness()
     if problem is not None:
         raise problem

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import anyio
 import grpc
 import httpx
 import pytest
@@ -115,6 +116,33 @@ def test_blocking_handlers_of_an_asgi_server_run_on_threads(server: str) -> None
         assert json.loads(late.content[5:])["error"]["code"] == "deadline_exceeded"
         while client.post(f"{url}/Look", json="").json() != "slow":
             pass
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_an_answer_that_is_leaving_when_the_deadline_passes_leaves_whole(loop: str) -> None:
+    requests = [{"type": "http.request", "body": b'"a"', "more_body": False}]
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        if not requests:
+            await anyio.sleep_forever()
+        return requests.pop()
+
+    async def send(event: dict[str, Any]) -> None:
+        # As a server does whose client is slow to read.
+        await anyio.sleep(0.1)
+        sent.append(event)
+
+    headers = [(b"content-type", b"application/json"), (b"connect-timeout-ms", b"50")]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": f"/{SERVICE}/Echo",
+        "headers": headers,
+    }
+    anyio.run(elsewhere.asgi, scope, receive, send, backend=loop)
+    assert [event["type"] for event in sent] == ["http.response.start", "http.response.body"]
+    assert (sent[0]["status"], sent[1]["body"], sent[1]["more_body"]) == (200, b'"a"', False)
 
 
 @pytest.mark.parametrize("server", WSGI)
