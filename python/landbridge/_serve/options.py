@@ -53,7 +53,9 @@ def read(arguments: list[str]) -> Options:
     )
     add = parser.add_argument
     add("applications", nargs="+", metavar="MODULE:APPLICATION", help="what is served")
-    add("--fallback", metavar="MODULE:APP", help="an ASGI application for everything that is no call")
+    add(
+        "--fallback", metavar="MODULE:APP", help="an ASGI application for all paths that are below no service"
+    )
     add("--health", action="store_true", help="answer gRPC's health checks, too")
     add("--reflection", action="store_true", help="tell clients the schemas (gRPC server reflection), too")
     add("--host", default=Options.host, help="name or address to listen on (%(default)s)")

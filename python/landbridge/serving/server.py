@@ -74,7 +74,7 @@ class Server:
             uds: The path of a Unix socket to listen on instead.
             sockets: Listening TCP sockets to serve on instead; the server takes them over.
             tls: Certificates; without them connections are in cleartext.
-            fallback: An ASGI application for everything that is no call of `applications`.
+            fallback: An ASGI application for all paths that are below no service of `applications`.
             threads: Threads for blocking applications, and as many for blocking handlers of asynchronous
                 ones; by default four for each core, at most 32.
             io_threads: Threads that do the network's work, outside of Python's lock.
