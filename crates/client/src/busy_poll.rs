@@ -23,7 +23,8 @@ pub(crate) struct BusyPoll {
     awaited: Arc<AtomicU64>,
     calls: AtomicU64,
     begins: Notify,
-    /// How many calls it sleeps through before it tries again. Doubles each time that was in vain, and halves each time that it was not.
+    /// How many calls it sleeps through before it tries again. Doubles each time that was in vain, and halves each time
+    /// that it was not.
     skips: AtomicU32,
     skipped: AtomicU32,
 }
@@ -49,18 +50,26 @@ impl BusyPoll {
         loop {
             self.begins.notified().await;
             let call = self.awaited.load(Relaxed);
+            if call == 0 {
+                // It was over before this looked.
+                continue;
+            }
             let until = Instant::now() + MOST;
-            while self.awaited.load(Relaxed) == call && Instant::now() < until {
+            let came_in_time = loop {
+                // For the runtime, which sends what is to be sent and asks the system what has come.
+                yield_now().await;
+                let in_time = Instant::now() < until;
+                if self.awaited.load(Relaxed) != call || !in_time {
+                    break in_time;
+                }
                 // For whoever else wants this core: it may be the server.
                 std::thread::yield_now();
-                // For the runtime, which asks the system what has come.
-                yield_now().await;
-            }
-            self.learn(self.awaited.load(Relaxed) != call);
+            };
+            self.learn(came_in_time);
         }
     }
 
-    /// Whether an answer has come while it was waited for awake.
+    /// Whether an answer has come within the time that is worth it.
     fn learn(&self, came: bool) {
         let skips = self.skips.load(Relaxed);
         self.skips.store(if came { skips / 2 } else { (skips * 2).clamp(1, MOST_SKIPPED) }, Relaxed);
@@ -149,6 +158,27 @@ mod tests {
         }
         assert!(quick(&busy_poll).await);
         assert!(quick(&busy_poll).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_over_before_it_has_looked_is_nothing_to_learn_from() {
+        let busy_poll = running();
+        drop(busy_poll.begin());
+        yield_now().await;
+        advance(MOST).await;
+        yield_now().await;
+        assert!(quick(&busy_poll).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_came_late_because_the_thread_was_kept_away_was_not_worth_it() {
+        let busy_poll = running();
+        let awaited = busy_poll.begin();
+        yield_now().await;
+        advance(MOST).await;
+        drop(awaited);
+        yield_now().await;
+        assert!(busy_poll.begin().is_none());
     }
 
     #[tokio::test(start_paused = true)]

@@ -204,7 +204,7 @@ async fn serve(mut given: UnboundedReceiver<Order>) {
 async fn make(start: Start, under_way: UnderWay) {
     let Start { channel, spec, outbound } = start;
     under_way.wheel().catch_up().await;
-    let awaited = (spec.method.kind == Kind::Unary).then(|| under_way.await_answer());
+    let awaited = (spec.method.kind == Kind::Unary).then(|| under_way.await_answer()).flatten();
     let end = tokio::select! {
         biased;
         end = carry(&channel, &spec, &*outbound) => Some(end),
