@@ -37,18 +37,39 @@ async def work(call: AsgiCall, handler: Coroutine[Any, Any, None], /) -> None:
             # The deadline, unless the caller has gone away.
             is_late = not arrivals.done()
             if is_late:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(call.between_writes(task.cancel), LAST_WORDS)
-            task.cancel()
+                await _cut(task, call)
+            else:
+                task.cancel()
             await asyncio.wait((task,))
             if is_late:
-                await call.tell_lateness()
+                await _within(LAST_WORDS, call.tell_lateness())
         elif task.cancelled() or task.exception() is None:
             # Cancelled, then, by what the handler has waited for; its failure is written.
-            await call.writable()
+            left_ms = call.timeout_ms()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(
+                    None if left_ms is None else max(0.0, left_ms / 1000) + LAST_WORDS
+                ):
+                    await call.writable()
     finally:
         for running in (task, arrivals):
             running.cancel()
         await asyncio.gather(task, arrivals, return_exceptions=True)
     if not task.cancelled() and (problem := task.exception()) is not None:
         raise problem
+
+
+async def _cut(task: asyncio.Task[None], call: AsgiCall) -> None:
+    """Cancel the handler, once: a second time would cut short what it does on its way out."""
+    try:
+        async with asyncio.timeout(LAST_WORDS):
+            await call.between_writes(task.cancel)
+    except TimeoutError:
+        task.cancel()
+
+
+async def _within(seconds: float | None, write: Coroutine[Any, Any, None]) -> None:
+    """Write, unless that takes longer; then it is the server's to cut the answer off."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await write

@@ -15,16 +15,26 @@ import grpc
 import httpx
 import pytest
 import websockets.sync.client
+from google.protobuf.wrappers_pb2 import StringValue
 from landbridge._asgi import mounted
+from landbridge.request import RequestContext
 from websockets.exceptions import InvalidStatus
 
 from tests.package import elsewhere
 from tests.package.certificates import Authority, dns
-from tests.package.echo import SERVICE, stub, text
+from tests.package.echo import SERVICE, AsyncEcho, stub, text, unary
 from tests.running.paths import ROOT
 from tests.running.processes import running
 
 STREAM = {"content-type": "application/connect+json"}
+
+POSTED = {
+    "type": "http",
+    "method": "POST",
+    "path": f"/{SERVICE}/Echo",
+    "headers": [(b"content-type", b"application/json"), (b"connect-timeout-ms", b"50")],
+}
+"""What an ASGI server says of a unary request with 50 ms."""
 
 COMMANDS = {
     "uvicorn": ("uvicorn", "--fd={fd}", "--loop=asyncio", "--log-level=warning"),
@@ -133,16 +143,54 @@ def test_an_answer_that_is_leaving_when_the_deadline_passes_leaves_whole(loop: s
         await anyio.sleep(0.1)
         sent.append(event)
 
-    headers = [(b"content-type", b"application/json"), (b"connect-timeout-ms", b"50")]
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": f"/{SERVICE}/Echo",
-        "headers": headers,
-    }
-    anyio.run(elsewhere.asgi, scope, receive, send, backend=loop)
+    anyio.run(elsewhere.asgi, POSTED, receive, send, backend=loop)
     assert [event["type"] for event in sent] == ["http.response.start", "http.response.body"]
     assert (sent[0]["status"], sent[1]["body"], sent[1]["more_body"]) == (200, b'"a"', False)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_handler_that_its_deadline_cuts_is_let_do_what_it_does_on_its_way_out(loop: str) -> None:
+    done: list[str] = []
+
+    async def handler(_request: StringValue, _ctx: RequestContext[Any, Any]) -> StringValue:
+        try:
+            await anyio.sleep(60)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(0.05)
+                done.append("cleaned")
+        raise AssertionError
+
+    sent: list[dict[str, Any]] = []
+    requests = [{"type": "http.request", "body": b'"a"', "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if not requests:
+            await anyio.sleep_forever()
+        return requests.pop()
+
+    async def send(event: dict[str, Any]) -> None:
+        sent.append(event)
+
+    anyio.run(AsyncEcho(unary(handler)), POSTED, receive, send, backend=loop)
+    assert done == ["cleaned"]
+    assert (sent[0]["status"], json.loads(sent[1]["body"])["code"]) == (504, "deadline_exceeded")
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_an_answer_that_nobody_takes_does_not_outlive_its_deadline_for_long(loop: str) -> None:
+    requests = [{"type": "http.request", "body": b'"a"', "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if not requests:
+            await anyio.sleep_forever()
+        return requests.pop()
+
+    async def send(_event: dict[str, Any]) -> None:
+        await anyio.sleep_forever()
+
+    # That it comes back at all is what is asked for.
+    anyio.run(elsewhere.asgi, POSTED, receive, send, backend=loop)
 
 
 @pytest.mark.parametrize("server", WSGI)
