@@ -68,11 +68,11 @@ impl From<Overdue> for RpcError {
 #[derive(Debug)]
 pub(crate) struct Pace {
     started: Instant,
-    /// The same moment by [`coarse_milliseconds`].
-    started_coarse: u64,
+    /// When it was first worked on, by [`coarse_milliseconds`]: later than `started` where the worker was busy.
+    begun: u64,
     /// Somebody writes down how long the request took.
     timed: bool,
-    /// Milliseconds after `started`.
+    /// Milliseconds after `begun`.
     touched: AtomicU64,
     /// The same, plus one; 0 as long as the request comes in.
     received: AtomicU64,
@@ -91,7 +91,7 @@ impl Pace {
     pub(crate) fn new(started: Instant, timed: bool) -> Self {
         Self {
             started,
-            started_coarse: coarse_milliseconds(),
+            begun: coarse_milliseconds(),
             timed,
             touched: AtomicU64::new(0),
             received: AtomicU64::new(0),
@@ -161,7 +161,10 @@ impl Pace {
         let mut young = true;
         loop {
             // Of nearly every call it is only to be seen that its limits are far, for which the cheap clock will do.
-            let elapsed = if young { Duration::from_millis(self.now()) } else { self.elapsed() };
+            let now = Duration::from_millis(self.now());
+            let elapsed = if young { now } else { self.elapsed() };
+            // How long it had to wait for its turn; what is measured from an event does not run meanwhile.
+            let waited = elapsed.saturating_sub(now);
             // The earliest moment at which a limit can be reached as things stand; what moves, moves it back.
             let mut next: Option<(Duration, Overdue)> = None;
             let mut limit = |at: Duration, overdue: Overdue| {
@@ -179,12 +182,13 @@ impl Pace {
                 limit(request, Overdue::Request(request));
             }
             if let Some(idle) = times.idle {
-                limit(milliseconds(&self.touched).saturating_add(idle + COARSE), Overdue::Idle(idle));
+                let from = waited + milliseconds(&self.touched);
+                limit(from.saturating_add(idle + COARSE), Overdue::Idle(idle));
             }
             if let Some(route) = times.route.filter(|_| !self.response_ended.load(Ordering::Relaxed)) {
                 let from = match self.half_closed.load(Ordering::Relaxed) {
                     0 => elapsed + Duration::from_millis(1),
-                    at => Duration::from_millis(at - 1),
+                    at => waited + Duration::from_millis(at - 1),
                 };
                 limit(from.saturating_add(route + COARSE), Overdue::Route(route));
             }
@@ -199,9 +203,9 @@ impl Pace {
         }
     }
 
-    /// Milliseconds since the start, give or take [`COARSE`].
+    /// Milliseconds since it was first worked on, give or take [`COARSE`].
     fn now(&self) -> u64 {
-        coarse_milliseconds().saturating_sub(self.started_coarse)
+        coarse_milliseconds().saturating_sub(self.begun)
     }
 }
 
@@ -222,6 +226,8 @@ fn milliseconds(value: &AtomicU64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     const SHORT: Option<Duration> = Some(Duration::from_millis(5));
@@ -243,6 +249,16 @@ mod tests {
         ] {
             let overdue = first(&pace, times).await;
             assert!(format!("{overdue:?}").starts_with(expected), "{overdue:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_time_from_an_event_on_does_not_begin_before_it() {
+        // The worker was busy when the head came.
+        let pace = Pace::new(Instant::now() - Duration::from_millis(100), false);
+        pace.half_close();
+        for times in [Times { route: SHORT, ..Times::default() }, Times { idle: SHORT, ..Times::default() }] {
+            assert!(first(&pace, times).now_or_never().is_none());
         }
     }
 
