@@ -185,7 +185,7 @@ impl EnvelopeReader {
         if self.first.len() > most {
             return self.first.split_to(most);
         }
-        debug_assert!(!self.first.is_empty(), "callers take no more than is buffered");
+        assert!(!self.first.is_empty(), "callers take no more than is buffered");
         std::mem::replace(&mut self.first, self.later.pop_front().unwrap_or_default())
     }
 }

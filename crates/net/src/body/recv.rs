@@ -179,13 +179,16 @@ fn poll_http1(
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Frame, RecvError>>> {
     loop {
-        let (frame, woken) = quietly(|| Pin::new(&mut *body).poll_frame(cx));
-        if let Hold::Client(departure) = hold
-            && woken
-            && !body.is_end_stream()
-        {
-            departure.goes_on();
-        }
+        let frame = match hold {
+            Hold::Client(departure) => {
+                let (frame, kept_back) = quietly(|| Pin::new(&mut *body).poll_frame(cx));
+                if kept_back && !body.is_end_stream() {
+                    departure.goes_on();
+                }
+                frame
+            }
+            _ => Pin::new(&mut *body).poll_frame(cx),
+        };
         let Some(frame) = ready!(frame) else { return Poll::Ready(None) };
         match frame.map(http_body::Frame::into_data) {
             Ok(Ok(data)) if data.is_empty() => {}

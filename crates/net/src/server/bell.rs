@@ -46,9 +46,22 @@ pub(super) fn hang(task: &Waker) -> Waker {
 
 /// Takes something from a connection, which is not woken by that. Says whether it would have been.
 pub(crate) fn quietly<T>(take: impl FnOnce() -> T) -> (T, bool) {
-    let before = RINGS.replace(Rings::Nowhere);
+    let quiet = Quiet { before: RINGS.replace(Rings::Nowhere) };
     let taken = take();
-    (taken, RINGS.replace(before) == Rings::KeptBack)
+    let kept_back = RINGS.get() == Rings::KeptBack;
+    drop(quiet);
+    (taken, kept_back)
+}
+
+/// Ends with the taking, also where that panics: other connections have this thread too.
+struct Quiet {
+    before: Rings,
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        RINGS.set(self.before);
+    }
 }
 
 #[cfg(test)]
@@ -73,6 +86,15 @@ mod tests {
         assert_eq!(quietly(|| 7), (7, false));
         assert_eq!(quietly(|| bell.wake_by_ref()), ((), true));
         assert_eq!(task.0.load(Relaxed), 0);
+        bell.wake();
+        assert_eq!(task.0.load(Relaxed), 1);
+    }
+
+    #[test]
+    fn a_panic_leaves_no_bell_mute() {
+        let task = Arc::<Task>::default();
+        let bell = hang(&Waker::from(Arc::clone(&task)));
+        std::panic::catch_unwind(|| quietly(|| panic!("while something is taken"))).unwrap_err();
         bell.wake();
         assert_eq!(task.0.load(Relaxed), 1);
     }

@@ -106,8 +106,13 @@ impl Connection {
         self.requests.load(Relaxed)
     }
 
-    /// Whom a request asks for by its `host`; none where that can be nobody. Mostly that is whom the last one asked for.
+    /// Whom a request asks for by its `host`; none where that can be nobody. Mostly that is whom the last one asked
+    /// for, which is kept, but for what is longer than a name can be (RFC 1035 section 2.3.4) with a port.
     pub(super) fn host(&self, host: &HeaderValue) -> Option<Authority> {
+        const LONGEST: usize = 255 + ":65535".len();
+        if host.len() > LONGEST {
+            return Authority::try_from(host.as_bytes()).ok();
+        }
         let mut last = self.asked_for.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_ref().is_none_or(|last| last.as_str() != host) {
             *last = Some(Authority::try_from(host.as_bytes()).ok()?);

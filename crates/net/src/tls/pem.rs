@@ -129,9 +129,17 @@ impl Pem {
     }
 
     pub(super) fn roots(&self) -> Result<RootCertStore, TlsError> {
+        self.anchors(&self.certificates()?)
+    }
+
+    /// Its certificates as those of authorities.
+    pub(super) fn anchors(
+        &self,
+        certificates: &[CertificateDer<'static>],
+    ) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
-        for certificate in self.certificates()? {
-            roots.add(certificate).map_err(|problem| TlsError::BadCertificate {
+        for certificate in certificates {
+            roots.add(certificate.clone()).map_err(|problem| TlsError::BadCertificate {
                 place: self.to_string(),
                 problem: problem.to_string(),
             })?;

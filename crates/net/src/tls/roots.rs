@@ -27,8 +27,8 @@ pub enum TrustedRoots {
 #[derive(Debug)]
 pub(super) struct Roots {
     anchors: RootCertStore,
-    /// Those that are good for a server itself. A certificate that signs itself is commonly made as an authority's,
-    /// which the web PKI does not take for a server's.
+    /// The same where they are good for a server itself. A certificate that signs itself is commonly made as an
+    /// authority's, which the web PKI does not take for a server's.
     pinned: Vec<CertificateDer<'static>>,
 }
 
@@ -41,7 +41,8 @@ impl Roots {
         match roots {
             TrustedRoots::Unchecked => Ok(None),
             TrustedRoots::Authority(pem) => {
-                Ok(Some(Self { anchors: pem.roots()?, pinned: pem.certificates()? }))
+                let pinned = pem.certificates()?;
+                Ok(Some(Self { anchors: pem.anchors(&pinned)?, pinned }))
             }
             TrustedRoots::System => system_roots().map(|anchors| Some(Self { anchors, pinned: Vec::new() })),
         }
