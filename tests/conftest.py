@@ -1,5 +1,6 @@
 """What the tests of several folders share."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -7,6 +8,10 @@ import pytest
 
 from tests.running.paths import OWN_STUBS
 from tests.running.stubs import generate_own_stubs
+
+# What a shell starts in the background ignores interrupts, and so would all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
