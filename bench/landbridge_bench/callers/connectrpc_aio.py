@@ -21,7 +21,7 @@ async def main() -> None:
         send_compression=None,
         http_client=Client(transport=HTTPTransport(http_version=HTTPVersion.HTTP2)),
     ) as client:
-        await measure_echo(client)
+        await measure_echo(client.echo, client.flood)
 
 
 if __name__ == "__main__":

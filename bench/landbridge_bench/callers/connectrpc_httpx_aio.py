@@ -18,7 +18,7 @@ async def main() -> None:
         httpx.AsyncClient(http1=False, http2=True, trust_env=False) as session,
         EchoClient(f"http://127.0.0.1:{port}", session=session) as client,
     ):
-        await measure_echo(client)
+        await measure_echo(client.echo, client.flood)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def main() -> None:
         httpx.Client(http1=False, http2=True, trust_env=False) as session,
         EchoClientSync(f"http://127.0.0.1:{port}", session=session) as client,
     ):
-        measure_echo_sync(client)
+        measure_echo_sync(client.echo, client.flood)
 
 
 if __name__ == "__main__":

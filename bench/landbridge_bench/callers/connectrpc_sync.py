@@ -19,7 +19,7 @@ def main() -> None:
         send_compression=None,
         http_client=SyncClient(transport=SyncHTTPTransport(http_version=HTTPVersion.HTTP2)),
     ) as client:
-        measure_echo_sync(client)
+        measure_echo_sync(client.echo, client.flood)
 
 
 if __name__ == "__main__":

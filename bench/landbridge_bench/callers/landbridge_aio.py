@@ -17,7 +17,7 @@ async def main() -> None:
     async with EchoClient(
         f"http://127.0.0.1:{port}", protocol=ProtocolType.GRPC, send_compression=None
     ) as client:
-        await measure_echo(client)
+        await measure_echo(client.echo, client.flood)
 
 
 if __name__ == "__main__":

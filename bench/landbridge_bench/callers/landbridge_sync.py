@@ -15,7 +15,7 @@ def main() -> None:
     with EchoClientSync(
         f"http://127.0.0.1:{port}", protocol=ProtocolType.GRPC, send_compression=None
     ) as client:
-        measure_echo_sync(client)
+        measure_echo_sync(client.echo, client.flood)
 
 
 if __name__ == "__main__":
