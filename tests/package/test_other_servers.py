@@ -5,7 +5,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,6 @@ from tests.running.paths import ROOT
 from tests.running.processes import running
 
 STREAM = {"content-type": "application/connect+json"}
-
-POSTED = {
-    "type": "http",
-    "method": "POST",
-    "path": f"/{SERVICE}/Echo",
-    "headers": [(b"content-type", b"application/json"), (b"connect-timeout-ms", b"50")],
-}
-"""What an ASGI server says of a unary request with 50 ms."""
 
 COMMANDS = {
     "uvicorn": ("uvicorn", "--fd={fd}", "--loop=asyncio", "--log-level=warning"),
@@ -128,22 +120,30 @@ def test_blocking_handlers_of_an_asgi_server_run_on_threads(server: str) -> None
             pass
 
 
-@pytest.mark.parametrize("loop", ["asyncio", "trio"])
-def test_an_answer_that_is_leaving_when_the_deadline_passes_leaves_whole(loop: str) -> None:
+async def post(application: AsyncEcho, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    """Make a unary call with 50 ms, as an ASGI server whose client stays."""
     requests = [{"type": "http.request", "body": b'"a"', "more_body": False}]
-    sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
         if not requests:
             await anyio.sleep_forever()
         return requests.pop()
 
+    headers = [(b"content-type", b"application/json"), (b"connect-timeout-ms", b"50")]
+    scope = {"type": "http", "method": "POST", "path": f"/{SERVICE}/Echo", "headers": headers}
+    await application(scope, receive, send)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_an_answer_that_is_leaving_when_the_deadline_passes_leaves_whole(loop: str) -> None:
+    sent: list[dict[str, Any]] = []
+
     async def send(event: dict[str, Any]) -> None:
         # As a server does whose client is slow to read.
         await anyio.sleep(0.1)
         sent.append(event)
 
-    anyio.run(elsewhere.asgi, POSTED, receive, send, backend=loop)
+    anyio.run(post, elsewhere.asgi, send, backend=loop)
     assert [event["type"] for event in sent] == ["http.response.start", "http.response.body"]
     assert (sent[0]["status"], sent[1]["body"], sent[1]["more_body"]) == (200, b'"a"', False)
 
@@ -162,35 +162,22 @@ def test_a_handler_that_its_deadline_cuts_is_let_do_what_it_does_on_its_way_out(
         raise AssertionError
 
     sent: list[dict[str, Any]] = []
-    requests = [{"type": "http.request", "body": b'"a"', "more_body": False}]
-
-    async def receive() -> dict[str, Any]:
-        if not requests:
-            await anyio.sleep_forever()
-        return requests.pop()
 
     async def send(event: dict[str, Any]) -> None:
         sent.append(event)
 
-    anyio.run(AsyncEcho(unary(handler)), POSTED, receive, send, backend=loop)
+    anyio.run(post, AsyncEcho(unary(handler)), send, backend=loop)
     assert done == ["cleaned"]
     assert (sent[0]["status"], json.loads(sent[1]["body"])["code"]) == (504, "deadline_exceeded")
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 def test_an_answer_that_nobody_takes_does_not_outlive_its_deadline_for_long(loop: str) -> None:
-    requests = [{"type": "http.request", "body": b'"a"', "more_body": False}]
-
-    async def receive() -> dict[str, Any]:
-        if not requests:
-            await anyio.sleep_forever()
-        return requests.pop()
-
     async def send(_event: dict[str, Any]) -> None:
         await anyio.sleep_forever()
 
     # That it comes back at all is what is asked for.
-    anyio.run(elsewhere.asgi, POSTED, receive, send, backend=loop)
+    anyio.run(post, elsewhere.asgi, send, backend=loop)
 
 
 @pytest.mark.parametrize("server", WSGI)
