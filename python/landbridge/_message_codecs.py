@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def codecs_of(message: type[Any]) -> Sequence[Codec[Any, Any]]:
     """Binary and JSON."""
-    if _is_googles(message):
+    if is_googles(message):
         from landbridge.compat import google_protobuf_codecs  # noqa: PLC0415
 
         return google_protobuf_codecs()
@@ -23,7 +23,7 @@ def codecs_of(message: type[Any]) -> Sequence[Codec[Any, Any]]:
 
 def binary_codec_of(message: type[Any]) -> Codec[Any, Any]:
     """The binary one alone, without what JSON needs."""
-    if _is_googles(message):
+    if is_googles(message):
         from landbridge.compat import google_protobuf_binary_codec  # noqa: PLC0415
 
         return google_protobuf_binary_codec()
@@ -32,5 +32,6 @@ def binary_codec_of(message: type[Any]) -> Codec[Any, Any]:
     return proto_binary_codec()
 
 
-def _is_googles(message: type[Any]) -> bool:
+def is_googles(message: Any) -> bool:
+    """Whether a class of messages is one of google's protobuf."""
     return hasattr(message, "FromString")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
+from landbridge._message_codecs import is_googles
 from landbridge._settings import instance
 from landbridge.code import Code
 
@@ -95,7 +96,7 @@ class ErrorDetail:
                 if self._message is not None
                 else _from_google_pool(self._type_name, self._bytes)
             )
-        if hasattr(wanted, "FromString"):
+        if is_googles(wanted):
             return self._as_google(wanted)
         if isinstance(wanted, type):
             known = cast("type[Message]", wanted)
