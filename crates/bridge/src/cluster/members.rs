@@ -11,7 +11,7 @@ use landbridge_net::{
 use tokio::sync::watch;
 
 use super::SharedCluster;
-use super::lookup::Counted;
+use super::lookup::{Counted, OfFamily};
 use crate::config::{self, Discovery, DnsFamily, EndpointAddress, UpstreamHttpVersion};
 use crate::stats::Host;
 
@@ -49,12 +49,12 @@ impl Members {
                 Source::Fixed(address) => fixed.push(member(shared, entry, address)),
                 Source::Name(target, settings, family) => {
                     let lookup = Counted {
-                        lookup: lookup.clone(),
+                        lookup: OfFamily { lookup: lookup.clone(), family },
                         cluster: shared.id,
                         stats: (worker == 0).then(|| shared.stats.worker(worker)),
                     };
                     let resolver = Resolver::start(target, settings, lookup);
-                    watched.push((entry.clone(), family, resolver.watch()));
+                    watched.push((entry.clone(), resolver.watch()));
                     resolvers.push(resolver);
                 }
             }
@@ -117,7 +117,7 @@ fn source(address: &EndpointAddress, discovery: &Discovery) -> Source {
     }
 }
 
-type Watched = (config::Endpoint, DnsFamily, watch::Receiver<Resolution>);
+type Watched = (config::Endpoint, watch::Receiver<Resolution>);
 
 /// Keeps the members as DNS says, for as long as they are wanted.
 async fn follow(
@@ -132,10 +132,10 @@ async fn follow(
         let before = members.current();
         let mut now = fixed.clone();
         let mut looked_up = true;
-        for (entry, family, resolution) in &mut watched {
+        for (entry, resolution) in &mut watched {
             let resolution = resolution.borrow_and_update().clone();
             looked_up &= resolution.lookups > 0;
-            for address in wanted(&resolution.addresses, *family, &shared.config.discovery) {
+            for address in resolution.addresses {
                 let kept = before.iter().find(|member| *member.endpoint.address() == address);
                 now.push(match kept {
                     Some(member) => member.clone(),
@@ -159,33 +159,12 @@ async fn follow(
             .resolved
             .send_if_modified(|resolved| !std::mem::replace(resolved, *resolved || looked_up) && looked_up);
         drop(members);
-        let changes = watched.iter_mut().map(|(_, _, resolution)| Box::pin(resolution.changed()));
+        let changes = watched.iter_mut().map(|(_, resolution)| Box::pin(resolution.changed()));
         let (changed, _, _) = futures_util::future::select_all(changes).await;
         if changed.is_err() {
             return;
         }
     }
-}
-
-/// The addresses of the wanted family. A logical name is one endpoint: its first address.
-fn wanted(addresses: &[Address], family: DnsFamily, discovery: &Discovery) -> Vec<Address> {
-    let is_v4 = |address: &&Address| address.ip().is_some_and(|ip| ip.is_ipv4());
-    let is_v6 = |address: &&Address| address.ip().is_some_and(|ip| ip.is_ipv6());
-    let v4: Vec<Address> = addresses.iter().filter(is_v4).cloned().collect();
-    let v6: Vec<Address> = addresses.iter().filter(is_v6).cloned().collect();
-    let mut wanted = match family {
-        DnsFamily::V4Only => v4,
-        DnsFamily::V6Only => v6,
-        DnsFamily::V4Preferred if v4.is_empty() => v6,
-        DnsFamily::V4Preferred => v4,
-        DnsFamily::V6Preferred if v6.is_empty() => v4,
-        DnsFamily::V6Preferred => v6,
-        DnsFamily::All => addresses.to_vec(),
-    };
-    if matches!(discovery, Discovery::LogicalDns(_)) {
-        wanted.truncate(1);
-    }
-    wanted
 }
 
 /// Tells the schema when the server has come back.
@@ -333,6 +312,7 @@ mod tests {
   - name: named
     type: {kind}
     dns_refresh_rate: 0.002s
+    dns_lookup_family: V4_ONLY
     http2_protocol_options: {{}}
     load_assignment: {{ cluster_name: named, endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: one.test, port_value: 80 }} }} }} }}] }}] }}
 "
@@ -406,7 +386,10 @@ mod tests {
         members.resolved().await;
         assert!(members.current().is_empty());
         assert!(members.problem().is_some_and(|problem| problem.contains("one.test")));
-        names.set("one.test", &["127.0.0.9:80", "127.0.0.8:80"]);
+        names.set("one.test", &["[::1]:80"]);
+        until(|| members.problem().is_some_and(|problem| problem.contains("dns_lookup_family"))).await;
+        assert!(members.current().is_empty());
+        names.set("one.test", &["[::1]:80", "127.0.0.9:80", "127.0.0.8:80"]);
         until(|| addresses(&members) == ["127.0.0.9:80"]).await;
         assert_eq!(members.problem(), None);
         assert_eq!(
