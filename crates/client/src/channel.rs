@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::Request;
-use http::uri::{Authority, Scheme, Uri};
-use landbridge_net::{ClientTls, EndpointSettings, OpenError, ResponseFuture, SendBody, SystemLookup};
+use http::uri::{Authority, Scheme};
+use landbridge_net::{
+    ClientTls, EndpointSettings, Members, OpenError, ResponseFuture, SendBody, set_authority,
+};
 use landbridge_wire::{Code, RpcError};
 
 use crate::failure::not_opened;
-use crate::members::{Member, Members};
+use crate::members::{self, Member};
 use crate::proxy::Proxy;
 use crate::target::Target;
 use crate::throttle::Throttle;
@@ -72,7 +74,7 @@ pub struct Channel {
 struct Inner {
     authority: Authority,
     scheme: Scheme,
-    members: Arc<Members>,
+    members: Members<Member>,
     balancing: Balancing,
     /// Round robin: counts calls. Pick first: the place of the endpoint that is used.
     next: AtomicUsize,
@@ -114,15 +116,15 @@ impl Channel {
     pub fn start(target: &Target, settings: ChannelSettings) -> Self {
         let settings = Arc::new(settings);
         let authority = settings.authority.clone().unwrap_or_else(|| target.authority().clone());
-        Self::new(authority, target.tls, Members::start(target, &settings, SystemLookup), &settings)
+        Self::new(authority, target.tls, members::start(target, &settings), &settings)
     }
 
     /// To a single endpoint.
     pub(crate) fn of(member: Member, settings: &ChannelSettings) -> Self {
-        Self::new(member.authority.clone(), settings.tls.is_some(), Members::only(member), settings)
+        Self::new(member.authority.clone(), settings.tls.is_some(), Members::fixed([member]), settings)
     }
 
-    fn new(authority: Authority, tls: bool, members: Arc<Members>, settings: &ChannelSettings) -> Self {
+    fn new(authority: Authority, tls: bool, members: Members<Member>, settings: &ChannelSettings) -> Self {
         let inner = Inner {
             authority,
             scheme: if tls { Scheme::HTTPS } else { Scheme::HTTP },
@@ -162,17 +164,12 @@ impl Channel {
 
     /// Waits until every name was looked up once: calls before that would find no endpoint.
     pub(crate) async fn resolved(&self) {
-        let mut changes = self.inner.members.changes();
-        if !*changes.borrow_and_update() {
-            // The sender is held by the members, which are held here.
-            let _resolved = changes.wait_for(|resolved| *resolved).await;
-        }
+        self.inner.members.resolved().await;
     }
 
     /// Waits until it is worth trying again to reach an endpoint.
     pub(crate) async fn may_be_ready(&self, retry_in: Option<Duration>) {
-        let mut changes = self.inner.members.changes();
-        changes.mark_unchanged();
+        let members_change = self.inner.members.changed();
         let members = self.inner.members.current();
         let healths = members.iter().map(|member| {
             let mut health = member.health.clone();
@@ -193,7 +190,7 @@ impl Channel {
             }
         };
         tokio::select! {
-            _changed = changes.changed() => {}
+            () = members_change => {}
             () = health_changes => {}
             () = time => {}
         }
@@ -266,11 +263,4 @@ fn next_serving<'m>(members: &'m [Member], choice: &mut Choice) -> Option<(usize
         }
     }
     None
-}
-
-fn set_authority(uri: &mut Uri, authority: &Authority) {
-    let mut parts = std::mem::take(uri).into_parts();
-    parts.authority = Some(authority.clone());
-    // Scheme and path were there before.
-    *uri = Uri::from_parts(parts).unwrap_or_default();
 }

@@ -6,7 +6,7 @@
 //! ```text
 //! listen -> tls -> server (detect -> h1 | h2) -> Handler(request, Responder)
 //!                                                    |
-//!            resolve -> Endpoint (pool -> connect -> h1 | h2) -> ResponseFuture
+//! resolve -> Members -> Endpoint (pool -> connect -> h1 | h2) -> ResponseFuture
 //! ```
 //!
 //! Both sides meet in the same two types: [`RecvBody`] and [`SendBody`], whatever HTTP is spoken.
@@ -56,5 +56,6 @@ pub use tls::{
     Identity, Pem, ServerTls, ServerTlsConfig, TlsError, TlsInfo, TlsVersions, TrustedRoots,
 };
 pub use upstream::{
-    ConnectError, Endpoint, EndpointConfig, EndpointStatus, OpenError, ResponseFuture, Tunnel,
+    ConnectError, Endpoint, EndpointConfig, EndpointStatus, Members, OpenError, ResponseFuture, Tunnel,
+    set_authority,
 };

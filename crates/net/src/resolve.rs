@@ -93,21 +93,17 @@ const SOONEST: Duration = Duration::from_secs(1);
 pub struct Resolver {
     known: watch::Receiver<Resolution>,
     wanted: Arc<Notify>,
-    task: Option<tokio::task::AbortHandle>,
+    task: tokio::task::AbortHandle,
 }
 
 impl Resolver {
-    /// Starts looking up in a task on the current runtime. An IP address is known at once and not looked up.
+    /// Starts looking up in a task on the current runtime.
     pub fn start(target: HostPort, settings: ResolveSettings, lookup: impl Lookup) -> Self {
-        if let Some(address) = target.literal() {
-            let known = Resolution { addresses: vec![address], failure: None, lookups: 0 };
-            return Self { known: watch::channel(known).1, wanted: Arc::default(), task: None };
-        }
         let (sender, known) = watch::channel(Resolution::default());
         let wanted = Arc::new(Notify::new());
         let keeping = keep_current(target, settings, lookup, sender, Arc::clone(&wanted));
         let task = tokio::spawn(keeping).abort_handle();
-        Self { known, wanted, task: Some(task) }
+        Self { known, wanted, task }
     }
 
     /// Looks up again before it is time, but no sooner than a second after the last time.
@@ -124,9 +120,7 @@ impl Resolver {
 
 impl Drop for Resolver {
     fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
+        self.task.abort();
     }
 }
 

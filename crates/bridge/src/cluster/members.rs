@@ -1,14 +1,13 @@
-//! The endpoints of a cluster, kept up to date by DNS where they are names.
+//! The endpoints of a cluster, each with what the file says of it.
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use http::uri::Authority;
 use landbridge_net::{
-    Address, Endpoint, EndpointConfig, EndpointSettings, HostPort, Lookup, Resolution, ResolveMode,
+    Address, Endpoint, EndpointConfig, EndpointSettings, HostPort, Lookup, Members, ResolveMode,
     ResolveSettings, Resolver, TcpKeepalive, UpstreamHttp,
 };
-use tokio::sync::watch;
 
 use super::SharedCluster;
 use super::lookup::{Counted, OfFamily};
@@ -24,73 +23,36 @@ pub(crate) struct Member {
     pub(crate) weight: NonZeroU32,
 }
 
-/// The endpoints there are now.
-#[derive(Debug)]
-pub(super) struct Members {
-    current: Mutex<Arc<[Member]>>,
-    /// Of the entries of the file that are names.
-    resolvers: Vec<Resolver>,
-    /// Turned on once `current` holds what the first look-ups brought.
-    resolved: watch::Sender<bool>,
-}
-
-impl Members {
-    /// Starts with the addresses of the file, and looks up the names by `lookup`.
-    pub(super) fn start(
-        shared: &Arc<SharedCluster>,
-        worker: usize,
-        lookup: impl Lookup + Clone,
-    ) -> Arc<Self> {
-        let mut fixed = Vec::new();
-        let mut resolvers = Vec::new();
-        let mut watched = Vec::new();
-        for entry in shared.config.endpoints.iter().filter(|entry| entry.healthy) {
-            match source(&entry.address, &shared.config.discovery) {
-                Source::Fixed(address) => fixed.push(member(shared, entry, address)),
-                Source::Name(target, settings, family) => {
-                    let lookup = Counted {
-                        lookup: OfFamily { lookup: lookup.clone(), family },
-                        cluster: shared.id,
-                        stats: (worker == 0).then(|| shared.stats.worker(worker)),
-                    };
-                    let resolver = Resolver::start(target, settings, lookup);
-                    watched.push((entry.clone(), resolver.watch()));
-                    resolvers.push(resolver);
-                }
+/// Starts with the addresses of the file, and looks up the names by `lookup`.
+pub(super) fn start(
+    shared: &Arc<SharedCluster>,
+    worker: usize,
+    lookup: impl Lookup + Clone,
+) -> Members<Member> {
+    let mut fixed = Vec::new();
+    let mut names = Vec::new();
+    for entry in shared.config.endpoints.iter().filter(|entry| entry.healthy) {
+        match source(&entry.address, &shared.config.discovery) {
+            Source::Fixed(address) => fixed.push(member(shared, entry, address)),
+            Source::Name(target, settings, family) => {
+                let lookup = Counted {
+                    lookup: OfFamily { lookup: lookup.clone(), family },
+                    cluster: shared.id,
+                    stats: (worker == 0).then(|| shared.stats.worker(worker)),
+                };
+                let (shared, entry) = (Arc::clone(shared), entry.clone());
+                let member = move |address| member(&shared, &entry, address);
+                names.push((Resolver::start(target, settings, lookup), member));
             }
         }
-        let resolved = watch::Sender::new(watched.is_empty());
-        let members = Arc::new(Self { current: Mutex::new(fixed.clone().into()), resolvers, resolved });
-        for member in &fixed {
-            watch_arrivals(shared, &member.endpoint);
-        }
-        changed(shared, worker, &fixed);
-        if !watched.is_empty() {
-            tokio::spawn(follow(Arc::downgrade(&members), Arc::clone(shared), worker, fixed, watched));
-        }
-        members
     }
-
-    pub(super) fn current(&self) -> Arc<[Member]> {
-        Arc::clone(&self.lock())
-    }
-
-    /// Why there may be no endpoint.
-    pub(super) fn problem(&self) -> Option<String> {
-        self.resolvers.iter().find_map(|resolver| resolver.watch().borrow().failure.clone())
-    }
-
-    /// Waits until every name has been looked up once.
-    pub(super) async fn resolved(&self) {
-        // The sender is here, so it cannot be gone.
-        let mut resolved = self.resolved.subscribe();
-        let _resolved = resolved.wait_for(|resolved| *resolved).await;
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Arc<[Member]>> {
-        // The only change under the lock is an assignment.
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    report(shared, worker, &fixed);
+    let shared = Arc::clone(shared);
+    Members::start(fixed, names, move |members| {
+        let found: Vec<&Address> = members.iter().map(|member| member.endpoint.address()).collect();
+        tracing::info!(cluster = shared.config.name, endpoints = ?found, "endpoints changed");
+        report(&shared, worker, members);
+    })
 }
 
 enum Source {
@@ -117,54 +79,23 @@ fn source(address: &EndpointAddress, discovery: &Discovery) -> Source {
     }
 }
 
-type Watched = (config::Endpoint, watch::Receiver<Resolution>);
-
-/// Keeps the members as DNS says, for as long as they are wanted.
-async fn follow(
-    members: std::sync::Weak<Members>,
-    shared: Arc<SharedCluster>,
-    worker: usize,
-    fixed: Vec<Member>,
-    mut watched: Vec<Watched>,
-) {
-    loop {
-        let Some(members) = members.upgrade() else { return };
-        let before = members.current();
-        let mut now = fixed.clone();
-        let mut looked_up = true;
-        for (entry, resolution) in &mut watched {
-            let resolution = resolution.borrow_and_update().clone();
-            looked_up &= resolution.lookups > 0;
-            for address in resolution.addresses {
-                let kept = before.iter().find(|member| *member.endpoint.address() == address);
-                now.push(match kept {
-                    Some(member) => member.clone(),
-                    None => {
-                        let member = member(&shared, entry, address);
-                        watch_arrivals(&shared, &member.endpoint);
-                        member
-                    }
-                });
-            }
-        }
-        let addresses =
-            |all: &[Member]| all.iter().map(|member| member.endpoint.address().clone()).collect::<Vec<_>>();
-        if addresses(&before) != addresses(&now) {
-            let found = addresses(&now);
-            tracing::info!(cluster = shared.config.name, endpoints = ?found, "endpoints changed");
-            changed(&shared, worker, &now);
-            *members.lock() = now.into();
-        }
-        members
-            .resolved
-            .send_if_modified(|resolved| !std::mem::replace(resolved, *resolved || looked_up) && looked_up);
-        drop(members);
-        let changes = watched.iter_mut().map(|(_, resolution)| Box::pin(resolution.changed()));
-        let (changed, _, _) = futures_util::future::select_all(changes).await;
-        if changed.is_err() {
-            return;
-        }
-    }
+fn member(shared: &Arc<SharedCluster>, entry: &config::Endpoint, address: Address) -> Member {
+    let host = match (&entry.hostname, &entry.address) {
+        (Some(hostname), _) => Some(hostname.clone()),
+        (None, EndpointAddress::Dns { host, .. }) => Some(host.clone()),
+        (None, _) => None,
+    };
+    let authority: Option<Authority> = host.as_ref().and_then(|host| host.parse().ok());
+    let endpoint = Endpoint::new(EndpointConfig {
+        address,
+        host,
+        tls: shared.tls.clone(),
+        settings: settings(&shared.config),
+        stats: Arc::default(),
+        tunnel: None,
+    });
+    watch_arrivals(shared, &endpoint);
+    Member { endpoint, authority, weight: entry.weight }
 }
 
 /// Tells the schema when the server has come back.
@@ -184,26 +115,8 @@ fn watch_arrivals(shared: &Arc<SharedCluster>, endpoint: &Endpoint) {
     });
 }
 
-fn member(shared: &SharedCluster, entry: &config::Endpoint, address: Address) -> Member {
-    let host = match (&entry.hostname, &entry.address) {
-        (Some(hostname), _) => Some(hostname.clone()),
-        (None, EndpointAddress::Dns { host, .. }) => Some(host.clone()),
-        (None, _) => None,
-    };
-    let authority: Option<Authority> = host.as_ref().and_then(|host| host.parse().ok());
-    let endpoint = Endpoint::new(EndpointConfig {
-        address,
-        host,
-        tls: shared.tls.clone(),
-        settings: settings(&shared.config),
-        stats: Arc::default(),
-        tunnel: None,
-    });
-    Member { endpoint, authority, weight: entry.weight }
-}
-
 /// Tells the statistics of the members that a worker has from now on.
-fn changed(shared: &SharedCluster, worker: usize, members: &[Member]) {
+fn report(shared: &SharedCluster, worker: usize, members: &[Member]) {
     shared.stats.set_hosts(shared.id, worker, hosts(members));
     // The workers' changes are one: that of the cluster.
     if worker == 0 && !members.is_empty() {
@@ -259,10 +172,10 @@ fn settings(config: &config::Cluster) -> EndpointSettings {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
     use std::io;
     use std::net::SocketAddr;
     use std::num::NonZeroUsize;
+    use std::sync::Mutex;
     use std::time::Duration;
 
     use super::*;
@@ -270,24 +183,19 @@ mod tests {
     use crate::schemas::Schemas;
     use crate::stats::Stats;
 
-    /// A name server whose answers a test changes.
+    /// A name server whose answer a test changes.
     #[derive(Clone, Debug, Default)]
-    struct Names(Arc<Mutex<HashMap<String, Vec<SocketAddr>>>>);
+    struct Names(Arc<Mutex<Vec<SocketAddr>>>);
 
     impl Names {
-        fn set(&self, name: &str, addresses: &[&str]) {
-            let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
-            self.0.lock().unwrap().insert(name.to_owned(), addresses);
-        }
-
-        fn forget(&self, name: &str) {
-            self.0.lock().unwrap().remove(name);
+        fn answer(&self, addresses: &[&str]) {
+            *self.0.lock().unwrap() = addresses.iter().map(|address| address.parse().unwrap()).collect();
         }
     }
 
     impl Lookup for Names {
-        async fn lookup(&self, host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
-            self.0.lock().unwrap().get(host).cloned().ok_or_else(|| io::Error::other("no such name"))
+        async fn lookup(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+            Ok(self.0.lock().unwrap().clone())
         }
     }
 
@@ -324,7 +232,7 @@ mod tests {
         Arc::new(SharedCluster::load(id, config.clone(), schemas.of_cluster(id), stats).unwrap())
     }
 
-    fn addresses(members: &Members) -> Vec<String> {
+    fn addresses(members: &Members<Member>) -> Vec<String> {
         members.current().iter().map(|member| member.endpoint.address().to_string()).collect()
     }
 
@@ -344,57 +252,41 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn endpoints_follow_the_names_and_keep_their_connections_where_they_stay() {
+    async fn look_ups_and_the_changes_they_bring_are_counted() {
         let names = Names::default();
-        names.set("one.test", &["127.0.0.1:80", "127.0.0.2:80"]);
+        names.answer(&["127.0.0.1:80", "127.0.0.2:80"]);
         let shared = cluster("STRICT_DNS");
-        let members = Members::start(&shared, 0, names.clone());
+        let members = start(&shared, 0, names.clone());
         members.resolved().await;
         assert_eq!(addresses(&members), ["127.0.0.1:80", "127.0.0.2:80"]);
-        let stays = Arc::clone(members.current()[1].endpoint.stats());
+        assert_eq!((stat(&shared, "membership_change"), stat(&shared, "membership_healthy")), (1, 2));
 
-        names.set("one.test", &["127.0.0.2:80", "127.0.0.3:80"]);
-        until(|| addresses(&members) == ["127.0.0.2:80", "127.0.0.3:80"]).await;
-        assert!(Arc::ptr_eq(&stays, members.current()[0].endpoint.stats()), "it was made anew");
-        assert_eq!((stat(&shared, "membership_change"), stat(&shared, "membership_healthy")), (2, 2));
+        names.answer(&["127.0.0.2:80", "127.0.0.3:80", "127.0.0.4:80"]);
+        until(|| addresses(&members) == ["127.0.0.2:80", "127.0.0.3:80", "127.0.0.4:80"]).await;
+        assert_eq!((stat(&shared, "membership_change"), stat(&shared, "membership_healthy")), (2, 3));
         assert_eq!(stat(&shared, "update_failure"), 0);
         assert!(stat(&shared, "update_success") >= 2);
-    }
 
-    #[tokio::test]
-    async fn a_name_that_cannot_be_looked_up_any_more_keeps_its_endpoints() {
-        let names = Names::default();
-        names.set("one.test", &["127.0.0.1:80"]);
-        let shared = cluster("STRICT_DNS");
-        let members = Members::start(&shared, 0, names.clone());
-        members.resolved().await;
-        names.forget("one.test");
+        names.answer(&[]);
         until(|| stat(&shared, "update_failure") > 1).await;
-        assert_eq!(addresses(&members), ["127.0.0.1:80"]);
-        names.set("one.test", &[]);
-        let failures = stat(&shared, "update_failure");
-        until(|| stat(&shared, "update_failure") > failures + 1).await;
-        assert_eq!(addresses(&members), ["127.0.0.1:80"]);
-        assert_eq!(stat(&shared, "membership_change"), 1);
-    }
-
-    #[tokio::test]
-    async fn a_name_that_nobody_knows_is_told_as_the_reason_and_found_once_it_is_there() {
-        let names = Names::default();
-        let shared = cluster("LOGICAL_DNS");
-        let members = Members::start(&shared, 0, names.clone());
-        members.resolved().await;
-        assert!(members.current().is_empty());
-        assert!(members.problem().is_some_and(|problem| problem.contains("one.test")));
-        names.set("one.test", &["[::1]:80"]);
-        until(|| members.problem().is_some_and(|problem| problem.contains("dns_lookup_family"))).await;
-        assert!(members.current().is_empty());
-        names.set("one.test", &["[::1]:80", "127.0.0.9:80", "127.0.0.8:80"]);
-        until(|| addresses(&members) == ["127.0.0.9:80"]).await;
-        assert_eq!(members.problem(), None);
+        assert_eq!((stat(&shared, "membership_change"), stat(&shared, "membership_healthy")), (2, 3));
         assert_eq!(
             stat(&shared, "update_attempt"),
             stat(&shared, "update_success") + stat(&shared, "update_failure")
         );
+    }
+
+    #[tokio::test]
+    async fn a_logical_name_is_one_endpoint_the_first_of_the_wanted_family() {
+        let names = Names::default();
+        names.answer(&["[::1]:80"]);
+        let shared = cluster("LOGICAL_DNS");
+        let members = start(&shared, 0, names.clone());
+        members.resolved().await;
+        assert!(members.current().is_empty());
+        assert!(members.problem().is_some_and(|problem| problem.contains("dns_lookup_family")));
+        names.answer(&["[::1]:80", "127.0.0.9:80", "127.0.0.8:80"]);
+        until(|| addresses(&members) == ["127.0.0.9:80"]).await;
+        assert_eq!(members.problem(), None);
     }
 }

@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Request;
-use http::uri::{Authority, Uri};
-use landbridge_net::{Address, ClientTls, OpenError, ResponseFuture, SendBody, SystemLookup};
+use http::uri::Authority;
+use landbridge_net::{
+    Address, ClientTls, Members, OpenError, ResponseFuture, SendBody, SystemLookup, set_authority,
+};
 use landbridge_wire::{Accepted, Code, Compression, RpcError};
 
 use crate::access_log::Trouble;
@@ -19,7 +21,7 @@ use crate::schemas::SchemaCache;
 use crate::stats::Stats;
 use crate::tls::{self, TlsSetupError};
 use balance::Balancer;
-use members::{Member, Members};
+use members::Member;
 
 /// What all workers know of one cluster.
 #[derive(Debug)]
@@ -55,7 +57,7 @@ impl SharedCluster {
 #[derive(Debug)]
 pub(crate) struct Cluster {
     shared: Arc<SharedCluster>,
-    members: Arc<Members>,
+    members: Members<Member>,
     balancer: Balancer,
 }
 
@@ -117,7 +119,7 @@ impl AuthorityChoice {
 impl Cluster {
     /// Starts the cluster on the current runtime: names are looked up from now on, connections are made when needed.
     pub(crate) fn start(shared: Arc<SharedCluster>, worker: usize) -> Self {
-        let members = Members::start(&shared, worker, SystemLookup);
+        let members = members::start(&shared, worker, SystemLookup);
         let balancer = Balancer::new(shared.config.load_balancing);
         Self { shared, members, balancer }
     }
@@ -235,11 +237,4 @@ impl Cluster {
             }
         }
     }
-}
-
-fn set_authority(uri: &mut Uri, authority: &Authority) {
-    let mut parts = std::mem::take(uri).into_parts();
-    parts.authority = Some(authority.clone());
-    // Scheme and path were there before.
-    *uri = Uri::from_parts(parts).unwrap_or_default();
 }

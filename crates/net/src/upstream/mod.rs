@@ -1,18 +1,22 @@
 //! The client side: endpoints, their connections, requests on them.
 
+mod authority;
 mod backoff;
 mod connect;
 mod endpoint;
 mod h1;
 mod h2;
 mod lifetime;
+mod members;
 mod pool;
 mod response;
 mod tunnel;
 
+pub use authority::set_authority;
 pub use connect::ConnectError;
 pub use endpoint::{Endpoint, EndpointConfig, EndpointStatus, OpenError};
 pub(crate) use h1::Lease;
 pub(crate) use h2::ClientStream;
+pub use members::Members;
 pub use response::ResponseFuture;
 pub use tunnel::Tunnel;

@@ -7,6 +7,7 @@ mod exchange;
 mod floods;
 mod hygiene;
 mod life;
+mod members;
 mod pool;
 mod queue;
 mod raw;

@@ -100,15 +100,6 @@ async fn a_lookup_without_an_answer_is_a_failure_in_time() {
 }
 
 #[tokio::test]
-async fn an_ip_address_is_known_at_once() {
-    for (host, text) in [("127.0.0.1", "127.0.0.1:5"), ("::1", "[::1]:5")] {
-        let target = HostPort { host: host.to_owned(), port: 5 };
-        let resolver = Resolver::start(target, ResolveSettings::default(), Script::new([]));
-        assert_eq!(resolver.watch().borrow().addresses, addresses(&[text]));
-    }
-}
-
-#[tokio::test]
 async fn the_system_knows_localhost() {
     let target = HostPort { host: "localhost".to_owned(), port: 5 };
     let resolver = Resolver::start(target, ResolveSettings::default(), SystemLookup);
