@@ -1,7 +1,7 @@
 """What a supervisor and a worker tell each other, over a pair of sockets that only these two hold.
 
-The worker says what it does, a byte each time. It asks for a socket when all that is left is to listen, and
-gets it with a byte of no meaning. Where one end is closed, its process is gone.
+The worker says what it does, a byte each time. It asks for sockets when all that is left is to listen, and
+gets them with a byte of no meaning. Where one end is closed, its process is gone.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import os
 import socket
 from enum import Enum
 
+_MOST_SOCKETS = 253
+"""As many as Linux hands over at once."""
+
 
 class Word(Enum):
     """What a worker says."""
 
     ASKS = b"a"
-    """The application is ready: the worker asks for its listening socket."""
+    """The application is ready: the worker asks for its listening sockets."""
     SERVES = b"s"
     """It takes connections."""
     LEAVES = b"l"
@@ -35,8 +38,8 @@ class ToSupervisor:
         """Readable, once the worker serves, when the supervisor is gone."""
         return self._socket.fileno()
 
-    async def listening_socket(self) -> socket.socket:
-        """Ask for the socket to listen on. Raises `OSError` where the supervisor is gone."""
+    async def listening_sockets(self) -> list[socket.socket]:
+        """Ask for the sockets to listen on. Raises `OSError` where the supervisor is gone."""
         self.tell(Word.ASKS)
         loop = asyncio.get_running_loop()
         readable = asyncio.Event()
@@ -45,11 +48,12 @@ class ToSupervisor:
             await readable.wait()
         finally:
             loop.remove_reader(self._socket)
-        _, descriptors, _, _ = socket.recv_fds(self._socket, 1, 1)
+        _, descriptors, _, _ = socket.recv_fds(self._socket, 1, _MOST_SOCKETS)
         if not descriptors:
             raise OSError("the supervisor is gone")
-        os.set_inheritable(descriptors[0], False)
-        return socket.socket(fileno=descriptors[0])
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+        return [socket.socket(fileno=descriptor) for descriptor in descriptors]
 
     def tell(self, word: Word) -> None:
         """Say what the worker does; to nobody, where the supervisor is gone."""
@@ -81,10 +85,13 @@ class ToWorker:
             return None
         return [Word(bytes([word])) for word in words] or None
 
-    def give(self, listening: socket.socket) -> None:
-        """Hand over a socket to listen on; the worker has a copy of its own then."""
+    def give(self, listening: list[socket.socket]) -> None:
+        """Hand over the sockets to listen on; the worker has copies of its own then.
+
+        Raises `OSError` where they are too many for the system.
+        """
         try:
-            socket.send_fds(self._socket, [b"\0"], [listening.fileno()])
+            socket.send_fds(self._socket, [b"\0"], [one.fileno() for one in listening])
         except ConnectionError:
             # Its exit is what the supervisor acts on.
             return

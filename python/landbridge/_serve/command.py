@@ -17,8 +17,8 @@ def serve(arguments: list[str]) -> int:
         from landbridge._serve.worker import work  # noqa: PLC0415
 
         return work(options)
-    from landbridge._serve.supervisor import Supervisor  # noqa: PLC0415
+    from landbridge._serve.supervisor import supervise  # noqa: PLC0415
 
     # Each worker is a plain server of its own.
     passed_on = [argument for argument in arguments if argument != "--reload"]
-    return Supervisor(options, passed_on).run()
+    return supervise(options, passed_on)

@@ -1,14 +1,14 @@
 """Workers, and the places that they serve in.
 
-A server of N workers has N places, each with a listening socket on the shared port (SO_REUSEPORT: the
-kernel spreads the connections over them). A worker goes one way:
+A server of N workers has N places, each with listening sockets on the shared port (SO_REUSEPORT: the
+kernel spreads the connections over the places). A worker goes one way:
 
     STARTING   loads the application; nobody is sent to it
-    SERVING    takes the connections of its place's socket
+    SERVING    takes the connections of its place's sockets
     LEAVING    takes no more, and lets its calls finish
 
-A place has at most one worker that starts and one that serves. The socket outlives the worker: who replaces
-it, whether it has died or makes room, takes over whoever waits in the queue.
+A place has at most one worker that starts and one that serves. The sockets outlive the worker: who replaces
+it, whether it has died or makes room, takes over whoever waits in their queues.
 """
 
 from __future__ import annotations
@@ -92,10 +92,10 @@ class Place:
 
     number: int
     workers: list[Worker] = field(default_factory=list)
-    listening: socket.socket | None = None
-    """Open from when the first worker is ready to serve here."""
+    listening: list[socket.socket] = field(default_factory=list)
+    """Open from when the first worker is ready to serve here, one for each address."""
     closes: float = math.inf
-    """When the socket is closed, because there is nobody who serves it."""
+    """When the sockets are closed, because there is nobody who serves them."""
     is_outdated: bool = False
     """Whether its worker is to be replaced."""
     opens: float = 0.0
@@ -111,8 +111,8 @@ class Place:
         return all(worker.state is State.LEAVING for worker in self.workers)
 
     def close(self) -> None:
-        """Close the socket. Who waits in its queue is turned away, the next ones go elsewhere."""
+        """Close the sockets. Who waits in their queues is turned away, the next ones go elsewhere."""
         self.closes = math.inf
-        if self.listening is not None:
-            self.listening.close()
-            self.listening = None
+        for listening in self.listening:
+            listening.close()
+        self.listening = []

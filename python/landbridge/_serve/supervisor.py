@@ -15,9 +15,11 @@ import selectors
 import signal
 import socket
 import time
+from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from landbridge._serve.addresses import Addresses
 from landbridge._serve.channel import Word
 from landbridge._serve.files import Files
 from landbridge._serve.places import Place, State, Worker
@@ -43,14 +45,26 @@ _FILES_LOOKED_AT = 0.5
 """Seconds between two looks at the files of a server that is started anew when they change."""
 
 
+def supervise(options: Options, arguments: list[str]) -> int:
+    """Have workers serve as the command line says; the exit status."""
+    try:
+        addresses = Addresses(options.host, options.port)
+    except OSError as problem:
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        logger.error("cannot listen on %s:%d: %s", host, options.port, _why(problem))
+        return 1
+    logger.info("%d workers on %s port %d", options.workers, options.host, addresses.port)
+    with closing(addresses):
+        return Supervisor(options, arguments, addresses).run()
+
+
 class Supervisor:
     """Runs the workers of one command line until it is told to stop."""
 
-    def __init__(self, options: Options, arguments: list[str]) -> None:
+    def __init__(self, options: Options, arguments: list[str], addresses: Addresses) -> None:
         self._options = options
         self._arguments = arguments
-        self._family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-        self._address: Any = (options.host, options.port)
+        self._addresses = addresses
         self._places = [Place(number) for number in range(options.workers)]
         self._has_served = False
         """Whether any worker ever has: the first shows whether the application works at all."""
@@ -65,34 +79,13 @@ class Supervisor:
     def run(self) -> int:
         """Serve until a signal ends it; the exit status."""
         self._catch_signals()
-        try:
-            claim = self._claim()
-        except OSError as problem:
-            host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
-            logger.error("cannot listen on %s:%d: %s", host, self._options.port, _why(problem))
-            return 1
-        logger.info("%d workers on %s port %d", len(self._places), self._options.host, self._address[1])
-        with claim, self._selector:
+        with self._selector:
             self._settle()
             while not self._is_stopping or self._workers():
                 for key, _ in self._selector.select(self._time_left()):
                     key.data()
                 self._settle()
         return self._status
-
-    def _claim(self) -> socket.socket:
-        """Settle the port, and keep others from it as long as what this returns is open."""
-        # A port that somebody else listens on is refused, also where the system would share it.
-        with socket.socket(self._family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(self._address)
-            probe.listen()
-            self._address = probe.getsockname()
-        claim = socket.socket(self._family)
-        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        claim.bind(self._address)
-        return claim
 
     def _workers(self) -> list[Worker]:
         return [worker for place in self._places for worker in place.workers]
@@ -146,7 +139,7 @@ class Supervisor:
                     # It was told to, whatever it was about to do.
                     pass
                 case Word.ASKS:
-                    self._give_socket(worker)
+                    self._give_sockets(worker)
                 case Word.SERVES:
                     self._on_serving(worker)
                 case Word.LEAVES:
@@ -276,15 +269,12 @@ class Supervisor:
         place.workers.append(worker)
         self._selector.register(worker.channel, selectors.EVENT_READ, partial(self._on_words, worker))
 
-    def _give_socket(self, worker: Worker) -> None:
-        """Have it listen, on the socket of its place if that is open."""
+    def _give_sockets(self, worker: Worker) -> None:
+        """Have it listen, on the sockets of its place if these are open."""
         place = worker.place
         place.closes = math.inf
         try:
-            if place.listening is None:
-                place.listening = socket.create_server(
-                    self._address, family=self._family, reuse_port=True, backlog=1024
-                )
+            place.listening = place.listening or self._addresses.listen()
             worker.channel.give(place.listening)
         except OSError as problem:
             logger.error("cannot listen for worker %d: %s", place.number, problem)

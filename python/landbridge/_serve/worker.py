@@ -105,7 +105,7 @@ def _own_applications(options: Options) -> Iterator[Application]:
 
 
 class _SupervisedServer(Server):
-    """A server that gets its socket when it is ready to serve, and says what it does."""
+    """A server that gets its sockets when it is ready to serve, and says what it does."""
 
     def __init__(self, supervisor: ToSupervisor, *applications: Application, **settings: Any) -> None:
         super().__init__(*applications, **settings)
@@ -113,7 +113,7 @@ class _SupervisedServer(Server):
         self.on_draining(partial(supervisor.tell, Word.LEAVES))
 
     async def _bind(self, core: _core.Server) -> None:
-        self._sockets = [await self.supervisor.listening_socket()]
+        self._sockets = await self.supervisor.listening_sockets()
         await super()._bind(core)
 
     async def start(self) -> None:
