@@ -11,6 +11,7 @@
 #   make conformance   SUITE=bridge-server, bridge-client, server, server-sync, server-asgi, server-wsgi, client or
 #                      client-sync; all of them when SUITE is not given
 #   make bench         SUITE=bridge, server or client; says how to install the load generators it needs
+#   make profile       records anew which of its code is hot, for the binary to be optimized by; see pgo/record
 #   make fuzz          a short run of every fuzz target
 #   make clean         removes .venv/ and target/
 
@@ -35,11 +36,11 @@ export PYO3_PYTHON := $(BIN)/python
 export PYO3_BUILD_EXTENSION_MODULE := 1
 
 .PHONY: build package demo test test-quick test-rust test-python test-newer lint lint-rust lint-python lint-deny \
-	conformance bench bench-tools bench-echo fuzz clean
+	conformance bench bench-tools bench-echo profile fuzz clean
 .DELETE_ON_ERROR:
 
 build:
-	$(CARGO) build --release --locked -p landbridge-cli
+	RUSTFLAGS="$${RUSTFLAGS-$$(pgo/flags)}" $(CARGO) build --release --locked -p landbridge-cli
 
 package: $(DONE)/build
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet
@@ -111,6 +112,9 @@ bench-tools: $(DONE)/venv
 # What both proxies stand in front of, and the client that holds idle streams.
 bench-echo:
 	$(CARGO) build --release --locked -p landbridge-bench-echo
+
+profile: bench-tools bench-echo
+	pgo/record
 
 # `fuzz/short` runs each fuzz target for a few seconds.
 fuzz: $(DONE)/cxx
