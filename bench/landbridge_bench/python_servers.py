@@ -21,6 +21,8 @@ READY_TIMEOUT_S = 20
 READY_POLL_S = 0.02
 
 H1, H2, GRPC = "Connect HTTP/1.1", "Connect h2", "gRPC"
+MANY = "1,000 streams at once"
+"""Not where each takes a thread: there are not as many."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,9 @@ GRPCIO_AIO = "grpcio asyncio"
 LANDBRIDGE_ASYNC = "landbridge async"
 
 SERVERS = (
-    _own(LANDBRIDGE_ASYNC, "landbridge_async", "landbridge", H1, H2, GRPC),
+    _own(LANDBRIDGE_ASYNC, "landbridge_async", "landbridge", H1, H2, GRPC, MANY),
     _own("landbridge sync", "landbridge_sync", "landbridge", H1, H2, GRPC),
-    _own(GRPCIO_AIO, "grpcio_aio", "grpc", GRPC),
+    _own(GRPCIO_AIO, "grpcio_aio", "grpc", GRPC, MANY),
     _own("grpcio sync", "grpcio_sync", "grpc", GRPC),
     PythonServer("connectrpc on uvicorn", (sys.executable, *_UVICORN), "connectrpc", frozenset({H1})),
     PythonServer("connectrpc on granian", (sys.executable, *_GRANIAN), "connectrpc", frozenset({H1, H2})),
@@ -78,9 +80,9 @@ SERVERS = (
         "connectrpc on pyvoy",
         (str(Path(sys.executable).parent / "pyvoy"), *_PYVOY),
         "connectrpc",
-        frozenset({H1, H2, GRPC}),
+        frozenset({H1, H2, GRPC, MANY}),
     ),
-    _own("grpclib", "grpclib_server", "grpc", GRPC),
+    _own("grpclib", "grpclib_server", "grpc", GRPC, MANY),
 )
 
 
