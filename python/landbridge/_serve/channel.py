@@ -39,7 +39,10 @@ class ToSupervisor:
         return self._socket.fileno()
 
     async def listening_sockets(self) -> list[socket.socket]:
-        """Ask for the sockets to listen on. Raises `OSError` where the supervisor is gone."""
+        """Ask for the sockets to listen on.
+
+        Raises `OSError` where the supervisor is gone, or this process may not have so many descriptors.
+        """
         self.tell(Word.ASKS)
         loop = asyncio.get_running_loop()
         readable = asyncio.Event()
@@ -48,12 +51,17 @@ class ToSupervisor:
             await readable.wait()
         finally:
             loop.remove_reader(self._socket)
-        _, descriptors, _, _ = socket.recv_fds(self._socket, 1, _MOST_SOCKETS)
-        if not descriptors:
+        said, descriptors, flags, _ = socket.recv_fds(self._socket, 1, _MOST_SOCKETS)
+        if not said:
             raise OSError("the supervisor is gone")
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
-        return [socket.socket(fileno=descriptor) for descriptor in descriptors]
+        listening = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+        if flags & socket.MSG_CTRUNC:
+            for some in listening:
+                some.close()
+            raise OSError("no descriptors are left for listening sockets; raise the limit (ulimit -n)")
+        return listening
 
     def tell(self, word: Word) -> None:
         """Say what the worker does; to nobody, where the supervisor is gone."""

@@ -13,7 +13,6 @@ import math
 import os
 import selectors
 import signal
-import socket
 import time
 from contextlib import closing
 from functools import partial
@@ -50,8 +49,7 @@ def supervise(options: Options, arguments: list[str]) -> int:
     try:
         addresses = Addresses(options.host, options.port)
     except OSError as problem:
-        host = f"[{options.host}]" if ":" in options.host else options.host
-        logger.error("cannot listen on %s:%d: %s", host, options.port, _why(problem))
+        logger.error("%s", problem)
         return 1
     logger.info("%d workers on %s port %d", options.workers, options.host, addresses.port)
     with closing(addresses):
@@ -298,13 +296,3 @@ class Supervisor:
             for worker in place.workers:
                 if worker.state is not State.LEAVING:
                     self._leave(worker)
-
-
-def _why(problem: OSError) -> str:
-    """Why an address cannot be listened on, and what to do, as the core says it of one worker."""
-    if isinstance(problem, socket.gaierror) or problem.errno is None:
-        return problem.strerror or str(problem)
-    # Only for this: workers are what serves.
-    from landbridge import _core  # noqa: PLC0415
-
-    return f"{_core.listen_advice(problem.errno)}: {problem.strerror}"

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from landbridge import _core
+from landbridge._hosts import addresses_of
 from landbridge._kinds import KINDS
 from landbridge._native.event_loop import EventLoop
 from landbridge._native.threads import Threads
@@ -223,16 +224,10 @@ class Server:
             core.bind_unix(os.fspath(self._uds))
         else:
             loop = asyncio.get_running_loop()
-            try:
-                found = await loop.getaddrinfo(
-                    self._host or None, self._asked_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-                )
-            except socket.gaierror as problem:
-                raise OSError(f"cannot listen on {self._host}: {problem.strerror}") from problem
             port = self._asked_port
-            for ip in dict.fromkeys(str(entry[4][0]) for entry in found):
+            for ip in await loop.run_in_executor(None, addresses_of, self._host):
                 bound = core.bind(ip, port)
-                # All addresses of a name share the port that the system chose for the first.
+                # All addresses share the port that the system chose for the first.
                 port = bound[1]
                 self._addresses.append(bound)
 
