@@ -40,7 +40,7 @@ export PYO3_BUILD_EXTENSION_MODULE := 1
 .DELETE_ON_ERROR:
 
 build:
-	RUSTFLAGS="$${RUSTFLAGS-$$(pgo/flags)}" $(CARGO) build --release --locked -p landbridge-cli
+	CARGO="$(CARGO)" pgo/cargo build --release --locked -p landbridge-cli
 
 package: $(DONE)/build
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet
