@@ -24,7 +24,6 @@ from .python_servers import (
     H1,
     H2,
     LANDBRIDGE_ASYNC,
-    MANY,
     SERVERS,
     PythonServer,
     cpu_seconds,
@@ -125,7 +124,7 @@ def _measure(options: argparse.Namespace, logs: Path) -> tuple[Costs, Memory]:
                 print(f"[{repeat + 1}/{options.repeats}] {server.name}: {scenario.name}", file=sys.stderr)
                 cost = _cost(server, scenario, options.seconds, cores, logs)
                 costs.setdefault(scenario.name, {}).setdefault(server.name, []).append(cost)
-            if MANY in server.carries and options.scenario in IDLE:
+            if GRPC in server.carries and server.holds_idle_streams and options.scenario in IDLE:
                 print(f"[{repeat + 1}/{options.repeats}] {server.name}: {IDLE}", file=sys.stderr)
                 memory.setdefault(server.name, []).append(_held(server, cores, logs))
     return costs, memory

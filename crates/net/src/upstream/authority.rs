@@ -2,8 +2,8 @@
 
 use http::uri::{Authority, Uri};
 
-/// Addresses a request to another authority than the one it was written for. A URI that is only a path names none, and
-/// stays as it is.
+/// Addresses a request to another authority than the one it was written for. A URI without a scheme stays as
+/// it is.
 pub fn set_authority(uri: &mut Uri, authority: &Authority) {
     if uri.scheme().is_none() {
         return;
