@@ -325,8 +325,8 @@ def test_a_server_that_drains_finishes_the_calls_that_it_has(
                 server.process.send_signal(signal.SIGTERM)
                 # New calls are refused, soon; what is in flight goes on.
                 deadline = time.monotonic() + 20
-                while _code_of_a_call(client) is not Code.UNAVAILABLE:
-                    assert time.monotonic() < deadline
+                while (code := _code_of_a_call(client)) is not Code.UNAVAILABLE:
+                    assert time.monotonic() < deadline, code
                 call.send(talk_pb2.ConverseRequest(sentence="b"))
                 assert call.receive().sentence == "You said: b"
                 call.close_send()
