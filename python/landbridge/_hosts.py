@@ -32,6 +32,11 @@ def family(ip: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in ip else socket.AF_INET
 
 
+def in_place(ip: str) -> str:
+    """An address as it stands before a port."""
+    return f"[{ip}]" if ":" in ip else ip
+
+
 def _is_here(ip: str) -> bool:
     try:
         with socket.socket(family(ip)) as probe:

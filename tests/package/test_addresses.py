@@ -18,7 +18,6 @@ from tests.package.serve_command import started
 @pytest.fixture
 def two_addresses(monkeypatch: pytest.MonkeyPatch) -> str:
     """A name with two addresses, which no machine has for certain."""
-
     known(monkeypatch, "two.test", "127.0.0.1", "127.0.0.2", "127.0.0.1")
     return "two.test"
 

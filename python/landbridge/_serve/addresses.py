@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from contextlib import ExitStack
 
-from landbridge._hosts import addresses_of, family
+from landbridge._hosts import addresses_of, family, in_place
 
 _BACKLOG = 1024
 """Connections that may wait to be accepted; the system may have a lower limit."""
@@ -19,14 +19,14 @@ class Addresses:
 
         Raises `OSError` where that cannot be listened on; it says where, why, and what to do.
         """
-        self._all: list[tuple[str, int]] = []
+        self._all = addresses_of(host)
         self.port = port
         with ExitStack() as claims:
-            for ip in addresses_of(host):
+            for ip in self._all:
                 try:
                     claims.enter_context(self._claim(ip))
                 except OSError as problem:
-                    place = f"[{ip}]:{self.port}" if ":" in ip else f"{ip}:{self.port}"
+                    place = f"{in_place(ip)}:{self.port}"
                     raise OSError(f"cannot listen on {place}: {_why(problem)}") from problem
             self._claims = claims.pop_all()
 
@@ -36,7 +36,7 @@ class Addresses:
         Raises `OSError` where the system has no more.
         """
         with ExitStack() as opened:
-            sockets = [opened.enter_context(_bound(at, shared=True)) for at in self._all]
+            sockets = [opened.enter_context(_bound(ip, self.port, shared=True)) for ip in self._all]
             for listening in sockets:
                 listening.listen(_BACKLOG)
             opened.pop_all()
@@ -48,24 +48,23 @@ class Addresses:
 
     def _claim(self, ip: str) -> socket.socket:
         # A port that somebody else listens on is refused, also where the system would share it.
-        with _bound((ip, self.port), shared=False) as probe:
+        with _bound(ip, self.port, shared=False) as probe:
             probe.listen()
             # All addresses share the port that the system chose for the first.
             self.port = probe.getsockname()[1]
-        claim = _bound((ip, self.port), shared=True)
+        claim = _bound(ip, self.port, shared=True)
         # Bound, it lets only those in who share the port as we do, and not who looks whether it is free.
         claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-        self._all.append((ip, self.port))
         return claim
 
 
-def _bound(at: tuple[str, int], *, shared: bool) -> socket.socket:
+def _bound(ip: str, port: int, *, shared: bool) -> socket.socket:
     with ExitStack() as opened:
-        bound = opened.enter_context(socket.socket(family(at[0])))
+        bound = opened.enter_context(socket.socket(family(ip)))
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        bound.bind(at)
+        bound.bind((ip, port))
         opened.pop_all()
     return bound
 

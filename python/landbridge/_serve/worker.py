@@ -10,6 +10,7 @@ import signal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from landbridge._hosts import in_place
 from landbridge._serve.channel import ToSupervisor, Word
 from landbridge._serve.loading import LoadError, load, place
 from landbridge.server import ConnectASGIApplication, ConnectWSGIApplication
@@ -135,8 +136,7 @@ async def _serve(server: Server, options: Options) -> int:
         asyncio.get_running_loop().add_reader(descriptor, leaving.on_orphaned, descriptor)
     scheme = "http" if options.tls_cert is None else "https"
     for address, port in server.addresses:
-        host = f"[{address}]" if ":" in address else address
-        logger.info("serving on %s://%s:%d", scheme, host, port)
+        logger.info("serving on %s://%s:%d", scheme, in_place(address), port)
     if not server.addresses:
         logger.info("serving on unix:%s", options.uds)
     await server.wait()
