@@ -76,14 +76,7 @@ async fn an_idle_http1_connection_gets_one_more_answer_during_a_drain() {
 #[tokio::test]
 async fn drain_tells_http1_clients_to_close() {
     let go = Arc::new(Notify::new());
-    let finish = Arc::clone(&go);
-    let world = World::start(handler(move |_request, respond| {
-        let finish = Arc::clone(&finish);
-        async move {
-            finish.notified().await;
-            respond.respond_full(Response::new(()), Bytes::new(), None);
-        }
-    }));
+    let world = World::start(says_when(&go, ""));
     let mut raw = Raw::connect(world.tcp()).await;
     raw.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     until(|| world.stats().requests_active.value() == 1).await;

@@ -5,8 +5,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use http::Response;
 use landbridge_net::{
     Address, Endpoint, EndpointConfig, HostPort, Lookup, Members, ResolveSettings, Resolver, UpstreamHttp,
 };
@@ -166,14 +164,7 @@ async fn a_name_is_looked_up_again_when_a_member_cannot_be_reached() {
 #[tokio::test]
 async fn connections_stay_with_their_members_and_end_behind_those_that_leave() {
     let go = Arc::new(Notify::new());
-    let finish = Arc::clone(&go);
-    let leaving = World::start(handler(move |_request, respond| {
-        let finish = Arc::clone(&finish);
-        async move {
-            finish.notified().await;
-            respond.respond_full(Response::new(()), Bytes::from_static(b"finished"), None);
-        }
-    }));
+    let leaving = World::start(says_when(&go, "finished"));
     let staying = World::start(echo());
     let names = Names::default();
     names.set("one.test", &[leaving.tcp(), staying.tcp()]);

@@ -12,6 +12,7 @@ use landbridge_net::{
     Address, Drain, Endpoint, EndpointConfig, Frame, Handler, ListenSettings, Listener, RecvBody, RecvError,
     Responder, SendBody, Server, ServerSettings, ServerStats, UpstreamHttp, serve,
 };
+use tokio::sync::Notify;
 
 /// The longest that anything in a test may take before it counts as hanging.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -123,6 +124,18 @@ pub(crate) fn echo() -> FnHandler {
 pub(crate) fn says(text: &'static str) -> FnHandler {
     handler(move |_request, respond| async move {
         respond.respond_full(Response::new(()), Bytes::from_static(text.as_bytes()), None);
+    })
+}
+
+/// Answers with this text once it is told to.
+pub(crate) fn says_when(go: &Arc<Notify>, text: &'static str) -> FnHandler {
+    let go = Arc::clone(go);
+    handler(move |_request, respond| {
+        let go = Arc::clone(&go);
+        async move {
+            go.notified().await;
+            respond.respond_full(Response::new(()), Bytes::from_static(text.as_bytes()), None);
+        }
     })
 }
 
