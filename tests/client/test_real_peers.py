@@ -304,16 +304,24 @@ def test_calls_to_a_server_that_stands_still_end_with_their_deadline(
     assert set(load.outcomes) <= {None, Code.DEADLINE_EXCEEDED}
 
 
+# grpcio's asyncio server now and then drops a call that comes in the moment in which it stops, or never
+# answers it; its own client sees the same.
 @pytest.mark.parametrize(
-    ("command", "protocol"),
+    ("command", "protocol", "others"),
     [
-        pytest.param(GRPCIO_ASYNCIO, GRPC, id="grpcio asyncio"),
-        pytest.param(OWN, CONNECT, id="our own connect"),
-        pytest.param(OWN, GRPC, id="our own grpc"),
+        pytest.param(
+            GRPCIO_ASYNCIO, GRPC, {None, Code.CANCELED, Code.DEADLINE_EXCEEDED}, id="grpcio asyncio"
+        ),
+        pytest.param(OWN, CONNECT, {None}, id="our own connect"),
+        pytest.param(OWN, GRPC, {None}, id="our own grpc"),
     ],
 )
 def test_a_server_that_drains_finishes_the_calls_that_it_has(
-    own_stubs: str, tmp_path: Path, command: tuple[str, ...], protocol: ProtocolType
+    own_stubs: str,
+    tmp_path: Path,
+    command: tuple[str, ...],
+    protocol: ProtocolType,
+    others: set[Code | None],
 ) -> None:
     assert own_stubs
     with served(command, tmp_path) as server:
@@ -326,7 +334,8 @@ def test_a_server_that_drains_finishes_the_calls_that_it_has(
                 # New calls are refused, soon; what is in flight goes on.
                 deadline = time.monotonic() + 20
                 while (code := _code_of_a_call(client)) is not Code.UNAVAILABLE:
-                    assert time.monotonic() < deadline, code
+                    assert code in others, code
+                    assert time.monotonic() < deadline
                 call.send(talk_pb2.ConverseRequest(sentence="b"))
                 assert call.receive().sentence == "You said: b"
                 call.close_send()
@@ -341,7 +350,7 @@ def test_a_server_that_drains_finishes_the_calls_that_it_has(
 
 def _code_of_a_call(client: ConnectClientSync) -> Code | None:
     try:
-        client.execute_unary(request=talk_pb2.SayRequest(sentence="hi"), method=SAY, timeout_ms=20_000)
+        client.execute_unary(request=talk_pb2.SayRequest(sentence="hi"), method=SAY, timeout_ms=5_000)
     except ConnectError as error:
         return error.code
     return None
