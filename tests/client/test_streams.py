@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
@@ -13,7 +14,8 @@ from landbridge.code import Code
 from landbridge.errors import ConnectError
 from landbridge.protocol import ProtocolType
 
-from tests.client.echo import COUNT, SUM, TALK, Echo, text
+from tests.client.echo import COUNT, ECHO, SUM, TALK, Echo, text
+from tests.client.raw_http1 import envelope, http1
 
 AsyncTest = Callable[[ConnectClient], Coroutine[Any, Any, None]]
 PROTOCOLS = pytest.mark.parametrize("protocol", list(ProtocolType), ids=lambda protocol: protocol.value)
@@ -492,4 +494,60 @@ def test_a_stream_that_is_never_used_is_never_made(run: Any, sync_client: Any, e
 
     run(body)
     sync_client().execute_server_stream(request=text("wait"), method=COUNT)
+    assert not echo.waiting.acquire(blocking=False)
+
+
+def _sent_at_once(listener: socket.socket) -> bytes:
+    """What a client sends before it is read from again; answers it with no message."""
+    peer, _ = listener.accept()
+    with peer:
+        sent = peer.recv(1 << 16)
+        peer.sendall(http1(envelope(b"grpc-status: 0\r\n", 0x80), "application/grpc-web+proto"))
+    return sent
+
+
+@pytest.mark.parametrize("by_iterator", [False, True], ids=["one by one", "by an iterator"])
+def test_messages_given_at_once_leave_with_the_head(sync_client: Any, by_iterator: bool) -> None:
+    # A server of HTTP/1.1 may stop reading as soon as it has begun to answer.
+    other = sync_client()
+
+    def messages() -> Iterator[StringValue]:
+        for word in ("first", "second", "third"):
+            yield text(word)
+            # The event loop stands still, and what it has asked for before is done when this is answered.
+            other.execute_unary(request=text("hi"), method=ECHO)
+
+    async def main(listener: socket.socket) -> bytes:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with ConnectClient(url, protocol=ProtocolType.GRPC_WEB, **UNCOMPRESSED) as client:
+            request = messages() if by_iterator else None
+            async with client.execute_bidi_stream(request=request, method=TALK) as call:
+                if request is None:
+                    for message in messages():
+                        await call.send(message)
+                    await call.close_send()
+                sent = await asyncio.to_thread(_sent_at_once, listener)
+                assert [message async for message in call] == []
+                return sent
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sent = asyncio.run(main(listener))
+    content = sent.partition(b"\r\n\r\n")[2]
+    assert content == b"".join(envelope(message.SerializeToString()) for message in messages())
+
+
+def test_a_stream_given_up_at_once_is_never_made(run: Any, sync_client: Any, echo: Echo) -> None:
+    async def body(client: ConnectClient) -> None:
+        call = client.execute_bidi_stream(method=TALK)
+        async with call:
+            await call.send(text("wait"))
+            # As above.
+            sync_client().execute_unary(request=text("hi"), method=ECHO)
+            call.cancel()
+            with pytest.raises(ConnectError, match="cancelled by its caller"):
+                await call.receive()
+        await client.execute_unary(request=text("hi"), method=ECHO)
+
+    run(body)
+    assert echo.received == 0
     assert not echo.waiting.acquire(blocking=False)

@@ -70,6 +70,8 @@ def _in_threads() -> None:
     from tests.conformance.caller.cases import Case  # noqa: PLC0415
     from tests.conformance.caller.clients import Clients  # noqa: PLC0415
 
+    # Threads take turns where they wait, and not within a request; `blocking` says why.
+    sys.setswitchinterval(1)
     clients = Clients(ConformanceServiceClientSync)
     room = threading.Semaphore(CALLS_AT_ONCE)
 

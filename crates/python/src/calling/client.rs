@@ -169,10 +169,14 @@ impl ClientMethod {
         wait_for_ready: bool,
     ) -> PyResult<ClientCall> {
         let futures = events.map(|events| Arc::clone(events.get().futures()));
+        let streams_request = message.is_none();
         let (thread, start) =
             self.prepared(futures, ended, message, headers, timeout_ms, get, wait_for_ready)?;
         let outbound = Arc::clone(&start.outbound);
-        thread.make(start);
+        match events {
+            Some(events) if streams_request => events.get().make_soon(Arc::clone(&thread), start),
+            _ => thread.make(start),
+        }
         Ok(ClientCall::started(outbound, thread))
     }
 

@@ -203,6 +203,10 @@ async fn serve(mut given: UnboundedReceiver<Order>) {
 
 async fn make(start: Start, under_way: UnderWay) {
     let Start { channel, spec, outbound } = start;
+    if outbound.is_over() {
+        // Given up before it was made.
+        return;
+    }
     under_way.wheel().catch_up().await;
     let awaited = (spec.method.kind == Kind::Unary).then(|| under_way.await_answer()).flatten();
     let end = tokio::select! {
