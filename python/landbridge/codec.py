@@ -41,7 +41,7 @@ class _ProtoBinaryCodec:
         return message.to_binary()
 
     def decode(self, data: bytes | bytearray, message_class: type[Message]) -> Message:
-        return message_class.from_binary(bytes(data))
+        return message_class.from_binary(data if type(data) is bytes else bytes(data))
 
 
 class _ProtoJsonCodec:

@@ -551,3 +551,42 @@ def test_a_stream_given_up_at_once_is_never_made(run: Any, sync_client: Any, ech
     run(body)
     assert echo.received == 0
     assert not echo.waiting.acquire(blocking=False)
+
+
+@pytest.mark.parametrize("way", ["receiving", "sending"])
+def test_a_stream_that_never_waits_lets_others_have_the_loop(run: Any, sync_client: Any, way: str) -> None:
+    other, messages, most = sync_client(), 100, 32
+
+    async def body(client: ConnectClient) -> None:
+        turns = in_a_row = longest = 0
+
+        async def take_turns() -> None:
+            nonlocal turns, in_a_row
+            while True:
+                turns += 1
+                in_a_row = 0
+                await asyncio.sleep(0)
+
+        def seen() -> None:
+            nonlocal in_a_row, longest
+            in_a_row += 1
+            longest = max(longest, in_a_row)
+            # By when this is answered the next message is there, or the last one has left.
+            other.execute_unary(request=text("hi"), method=ECHO)
+
+        others = asyncio.create_task(take_turns())
+        if way == "receiving":
+            async for _ in client.execute_server_stream(request=text(str(messages)), method=COUNT):
+                seen()
+        else:
+            async with client.execute_client_stream(method=SUM) as call:
+                for _ in range(messages):
+                    await call.send(text("a"))
+                    seen()
+        others.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await others
+        assert 2 <= longest <= most
+        assert turns >= messages // most
+
+    run(body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from landbridge._core import PENDING
+from landbridge._fairness import IN_A_ROW
 from landbridge._operations.chain import Before
 from landbridge._operations.ending import (
     failure,
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from landbridge._operations.calls import AsyncWaits, Call
     from landbridge._operations.operation import Operation
     from landbridge.request import RequestContext
-
-
-_IN_A_ROW = 32
-"""Messages of one stream after which others get a turn, also where neither side ever has to wait."""
 
 
 async def run(operation: Operation, call: Call, waits: AsyncWaits, ctx: RequestContext[Any, Any]) -> None:
@@ -103,7 +100,7 @@ async def _answer(
                 number += 1
                 if not call.send(operation.encode(codec, response), headers):
                     await waits.writable()
-                if number % _IN_A_ROW == 0:
+                if number % IN_A_ROW == 0:
                     await waits.turn()
         finally:
             close = getattr(responses, "aclose", None)
@@ -138,5 +135,5 @@ async def _messages(operation: Operation, call: Call, waits: AsyncWaits) -> Asyn
     while (message := await _next(call, waits)) is not None:
         yield operation.decode(codec, message)
         number += 1
-        if number % _IN_A_ROW == 0:
+        if number % IN_A_ROW == 0:
             await waits.turn()

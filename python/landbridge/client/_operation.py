@@ -57,7 +57,7 @@ class Operation:
 
     def decode(self, data: Any, call: OutboundCall) -> Any:
         """The message that has come. Raises `ConnectError` with `INTERNAL` where it is none."""
-        if isinstance(data, Compressed):
+        if type(data) is not bytes:
             data = self._decompressed(data, call)
         try:
             return self._codec.decode(data, self.method.output)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from landbridge._core import PENDING
+from landbridge._fairness import IN_A_ROW
 from landbridge._headers import Headers
 from landbridge.client._response_metadata import wanted
 from landbridge.method import StreamType
@@ -79,13 +80,16 @@ class ServerStream(_Stream, Generic[RES]):
         return self
 
     async def __anext__(self) -> RES:
+        call = self._call
         try:
-            response: RES = await self._call.receive()
+            response: RES = call.receive_nowait()
+            if response is PENDING:
+                response = await call.receive()
         except EOFError:
             raise StopAsyncIteration from None
         except BaseException:
             # Who iterates is done with it, however that came about.
-            self._call.cancel()
+            call.cancel()
             raise
         return response
 
@@ -164,6 +168,10 @@ class Conversation:
         """Start the call, unless it has been."""
         raise NotImplementedError
 
+    def receive_nowait(self) -> Any:
+        """As `receive`, where that would not wait; else `PENDING`."""
+        return PENDING
+
     async def receive(self) -> Any:
         """The next message; raises `EOFError` after the last."""
         raise NotImplementedError
@@ -204,6 +212,7 @@ class _Direct(Conversation):
         "_call",
         "_client",
         "_context",
+        "_in_a_row",
         "_lines",
         "_loop",
         "_operation",
@@ -230,6 +239,7 @@ class _Direct(Conversation):
         self._call: AsyncOutbound | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sender: asyncio.Task[None] | None = None
+        self._in_a_row = 0
 
     def begin(self) -> None:
         self._started()
@@ -254,19 +264,40 @@ class _Direct(Conversation):
             self._sender = loop.create_task(_send_all(self, request))
         return call
 
+    def receive_nowait(self) -> Any:
+        call = self._call
+        if call is None or self._sender is not None or self._in_a_row >= IN_A_ROW:
+            return PENDING
+        data = call.receive()
+        return PENDING if data is PENDING else self._received(data, call)
+
     async def receive(self) -> Any:
         call = self._call or self._started()
+        await self._take_turns()
         data = call.receive() if self._sender is None else await self._watched(call)
         while data is PENDING:
             waiter = self._future()
             call.when_readable(waiter)
             await waiter
+            self._in_a_row = 0
             data = call.receive() if self._sender is None else await self._watched(call)
+        return self._received(data, call)
+
+    def _received(self, data: Any, call: AsyncOutbound) -> Any:
         if data is None:
             self._take(call)
             self._stop_sender()
             raise EOFError("the stream has ended")
+        self._in_a_row += 1
         return self._operation.decode(data, call)
+
+    async def _take_turns(self) -> None:
+        """Let others have the event loop now and then, where this call never has to wait for anything."""
+        if self._in_a_row >= IN_A_ROW:
+            self._in_a_row = 0
+            from asyncio import sleep  # noqa: PLC0415
+
+            await sleep(0)
 
     async def _watched(self, call: AsyncOutbound) -> Any:
         """As the call's, where an iterator of requests may have failed it."""
@@ -318,10 +349,13 @@ class _Direct(Conversation):
     async def put(self, message: Any) -> None:
         """As `send`, from wherever the message comes."""
         call = self._call or self._started()
+        self._in_a_row += 1
+        await self._take_turns()
         if not call.send(self._operation.encode(message)):
             waiter = self._future()
             call.when_writable(waiter)
             await waiter
+            self._in_a_row = 0
 
     async def close_send(self) -> None:
         if self._request is not None:

@@ -25,7 +25,7 @@ class _BinaryCodec:
         return message.SerializeToString()
 
     def decode(self, data: bytes | bytearray, message_class: type[Message]) -> Message:
-        return message_class.FromString(bytes(data))
+        return message_class.FromString(data if type(data) is bytes else bytes(data))
 
 
 class _JsonCodec:
