@@ -6,18 +6,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 from landbridge.serving import ServerSync
 
 from tests.client.echo import Echo
+from tests.running.threads import named
 
 Serve = Callable[..., int]
 """See `serve`."""
-
-_TASKS = Path("/proc/self/task")
 
 
 @pytest.fixture(autouse=True)
@@ -30,24 +28,10 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
         # What has failed is shown, and held, with all that it held.
         return
     deadline = time.monotonic() + 10
-    while left := [*(set(threading.enumerate()) - before), *_call_threads()]:
+    while left := [*(set(threading.enumerate()) - before), *named("landbridge-calls")]:
         gc.collect()
         assert time.monotonic() < deadline, f"left running: {left}"
         time.sleep(0.002)
-
-
-def _call_threads() -> list[str]:
-    """The threads of this process that make calls; Python does not know of them."""
-    names = []
-    for task in _TASKS.iterdir() if _TASKS.exists() else ():
-        try:
-            name = (task / "comm").read_text().strip()
-        except OSError:
-            continue
-        # The system keeps fifteen characters of a name.
-        if name == "landbridge-calls"[:15]:
-            names.append(name)
-    return names
 
 
 @pytest.fixture

@@ -12,10 +12,13 @@ from google.protobuf.wrappers_pb2 import StringValue
 from landbridge.client import ConnectClient, ConnectClientSync, ResponseMetadata, Transport
 from landbridge.code import Code
 from landbridge.errors import ConnectError
+from landbridge.method import StreamType
 from landbridge.protocol import ProtocolType
 
 from tests.client.echo import COUNT, ECHO, SUM, TALK, Echo, text
 from tests.client.raw_http1 import envelope, http1
+from tests.package.echo import AsyncEcho
+from tests.running.threads import TASKS, times_waited
 
 AsyncTest = Callable[[ConnectClient], Coroutine[Any, Any, None]]
 PROTOCOLS = pytest.mark.parametrize("protocol", list(ProtocolType), ids=lambda protocol: protocol.value)
@@ -590,3 +593,44 @@ def test_a_stream_that_never_waits_lets_others_have_the_loop(run: Any, sync_clie
         assert turns >= messages // most
 
     run(body)
+
+
+@pytest.mark.skipif(not TASKS.exists(), reason="what a thread did is read from /proc")
+@pytest.mark.parametrize("reader", ["a client", "a server"])
+def test_a_reader_that_is_slower_than_its_peer_seldom_wakes_the_thread_that_reads_for_it(
+    serve: Any, reader: str
+) -> None:
+    messages = 2_000
+    message = text("." * 1_000)
+
+    def be_slow(_message: StringValue) -> None:
+        for _ in range(5_000):
+            pass
+
+    async def count(_request: StringValue, _ctx: Any) -> AsyncIterator[StringValue]:
+        for _ in range(messages):
+            yield message
+
+    async def total(requests: AsyncIterator[StringValue], _ctx: Any) -> StringValue:
+        number = 0
+        async for request in requests:
+            be_slow(request)
+            number += 1
+        return text(str(number))
+
+    application = AsyncEcho(
+        {"Count": (StreamType.SERVER_STREAM, count), "Sum": (StreamType.CLIENT_STREAM, total)}
+    )
+    url = f"http://127.0.0.1:{serve(application)}"
+    with ConnectClientSync(url, transport=Transport(http_version="2"), **UNCOMPRESSED) as client:
+        if reader == "a client":
+            responses = client.execute_server_stream(request=text("all"), method=COUNT)
+            number = sum(1 for _ in map(be_slow, responses))
+            waits = times_waited("landbridge-calls")
+        else:
+            requests = (message for _ in range(messages))
+            number = int(client.execute_client_stream(request=requests, method=SUM).value)
+            waits = times_waited("landbridge-io-")
+    assert number == messages
+    # Once for what half of the room holds, and now and then for the socket.
+    assert waits < messages / 5

@@ -13,7 +13,7 @@ use landbridge_wire::{Code, End, RpcError};
 use pyo3::{Py, PyAny};
 
 use super::events::Futures;
-use crate::handoff::{HIGH_WATER, Woken, cost};
+use crate::handoff::{Backlog, Woken, cost};
 
 /// Both directions of one call. The carrier (on the I/O thread) and Python (with the GIL) each hold one end; neither
 /// ever waits for the other inside a lock.
@@ -31,11 +31,11 @@ pub(crate) struct Outbound {
 #[derive(Debug, Default)]
 struct State {
     outgoing: Vec<Outgoing>,
-    outgoing_bytes: usize,
+    waiting_out: Backlog,
     half_closed: bool,
     head: Option<Head>,
     received: VecDeque<Content>,
-    received_bytes: usize,
+    waiting_in: Backlog,
     end: Option<End>,
     cancelled: bool,
     /// What threads wait for, one entry each: they are woken for that and for nothing else.
@@ -89,7 +89,7 @@ impl Outbound {
     ) -> Arc<Self> {
         let mut state = State { on_end: Vec::from_iter(on_end), ..State::default() };
         if let Some(message) = first {
-            state.outgoing_bytes = cost(&message);
+            state.waiting_out.add(&message);
             state.outgoing = vec![Outgoing::Message(message), Outgoing::HalfClose];
             state.half_closed = true;
         }
@@ -145,7 +145,7 @@ impl Outbound {
         if state.outgoing.is_empty() {
             return None;
         }
-        Some((std::mem::take(&mut state.outgoing), state.outgoing_bytes))
+        Some((std::mem::take(&mut state.outgoing), state.waiting_out.bytes()))
     }
 }
 
@@ -161,8 +161,7 @@ impl Caller for Outbound {
 
     fn sent(&self, counted: usize) {
         let mut state = self.lock();
-        state.outgoing_bytes = state.outgoing_bytes.saturating_sub(counted);
-        if state.outgoing_bytes >= HIGH_WATER {
+        if !state.waiting_out.remove(counted) {
             return;
         }
         let waiting = std::mem::take(&mut state.on_writable);
@@ -177,16 +176,16 @@ impl Caller for Outbound {
     }
 
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.lock().received_bytes < HIGH_WATER {
+        if self.lock().waiting_in.has_room() {
             return Poll::Ready(());
         }
         self.carrier.register(cx.waker());
-        if self.lock().received_bytes < HIGH_WATER { Poll::Ready(()) } else { Poll::Pending }
+        if self.lock().waiting_in.has_room() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn message(&self, message: Content) {
         let mut state = self.lock();
-        state.received_bytes += cost(&message);
+        state.waiting_in.add(&message);
         state.received.push_back(message);
         let waiting = std::mem::take(&mut state.on_readable);
         self.tell(state, waiting);
@@ -201,9 +200,7 @@ impl Outbound {
         let Some(message) = state.received.pop_front() else {
             return if state.end.is_some() { Received::Ended } else { Received::Pending };
         };
-        let before = state.received_bytes;
-        state.received_bytes = before.saturating_sub(cost(&message));
-        let has_room_again = before >= HIGH_WATER && state.received_bytes < HIGH_WATER;
+        let has_room_again = state.waiting_in.remove(cost(&message));
         drop(state);
         if has_room_again {
             self.woken.put(&self.carrier);
@@ -224,13 +221,13 @@ impl Outbound {
             return Err(Refused::HalfClosed);
         }
         match &outgoing {
-            Outgoing::Message(message) => state.outgoing_bytes += cost(message),
+            Outgoing::Message(message) => state.waiting_out.add(message),
             Outgoing::HalfClose => state.half_closed = true,
         }
         // The carrier was told when the first came, and takes all.
         let told = !state.outgoing.is_empty();
         state.outgoing.push(outgoing);
-        let room = state.outgoing_bytes < HIGH_WATER;
+        let room = state.waiting_out.has_room();
         drop(state);
         if !told {
             self.woken.put(&self.carrier);
@@ -252,7 +249,7 @@ impl Outbound {
         state.cancelled = true;
         state.end = Some(End::failed(RpcError::new(Code::Canceled, "the call was cancelled by its caller")));
         state.received.clear();
-        state.received_bytes = 0;
+        state.waiting_in = Backlog::default();
         let waiting = everyone(&mut state);
         self.tell(state, waiting);
         self.woken.put(&self.carrier);
@@ -311,7 +308,7 @@ fn has_come(state: &State, what: What) -> bool {
     match what {
         What::Message => over || !state.received.is_empty(),
         What::Head => over || state.head.is_some(),
-        What::Room => over || state.outgoing_bytes < HIGH_WATER,
+        What::Room => over || state.waiting_out.has_room(),
         What::End => over,
     }
 }

@@ -10,16 +10,11 @@ use landbridge_wire::plain::Content;
 use landbridge_wire::{Compression, End, RpcError};
 use pyo3::{Py, PyAny};
 
+use super::backlog::{Backlog, cost};
 use super::event::Event;
 use super::loop_queue::LoopQueue;
 use super::woken::Woken;
 use crate::serving::Facts;
-
-/// Bytes that wait in one direction of one call before whoever puts in has to wait; each message counts for
-/// [`MESSAGE_COST`] more than it holds.
-pub(crate) const HIGH_WATER: usize = 64 << 10;
-/// What a message costs besides its bytes.
-const MESSAGE_COST: usize = 64;
 
 /// Both directions of one call. The carrier (on the I/O thread) and Python (with the GIL) each hold one end; neither
 /// ever waits for the other inside a lock.
@@ -38,10 +33,10 @@ pub(crate) struct Channel {
 #[derive(Debug)]
 struct State {
     received: VecDeque<Content>,
-    received_bytes: usize,
+    waiting_in: Backlog,
     request: Flow,
     outgoing: Vec<Outgoing>,
-    outgoing_bytes: usize,
+    waiting_out: Backlog,
     /// Whether the handler has given the end.
     ended: bool,
     /// Set once when nobody waits for the answer any more.
@@ -73,11 +68,6 @@ pub(crate) enum Over {
     DeadlineExceeded,
     /// The caller has all of the answer.
     Answered,
-}
-
-/// What a message counts for while it waits.
-pub(crate) fn cost(message: &Content) -> usize {
-    message.len() + MESSAGE_COST
 }
 
 /// What Python takes in.
@@ -119,10 +109,10 @@ impl Channel {
             facts,
             state: Mutex::new(State {
                 received: VecDeque::new(),
-                received_bytes: 0,
+                waiting_in: Backlog::default(),
                 request: Flow::Open,
                 outgoing: Vec::new(),
-                outgoing_bytes: 0,
+                waiting_out: Backlog::default(),
                 ended: false,
                 over: None,
                 on_readable: Vec::new(),
@@ -154,7 +144,7 @@ impl Channel {
     /// A message has come. Call [`poll_room`](Self::poll_room) before the next.
     pub(crate) fn deliver(&self, message: Content) {
         let mut state = self.lock();
-        state.received_bytes += cost(&message);
+        state.waiting_in.add(&message);
         state.received.push_back(message);
         let waiting = std::mem::take(&mut state.on_readable);
         drop(state);
@@ -172,12 +162,12 @@ impl Channel {
 
     /// Ready when another message may be delivered.
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.lock().received_bytes < HIGH_WATER {
+        if self.lock().waiting_in.has_room() {
             return Poll::Ready(());
         }
         self.carrier.register(cx.waker());
         // It may have changed before the waker stood there.
-        if self.lock().received_bytes < HIGH_WATER { Poll::Ready(()) } else { Poll::Pending }
+        if self.lock().waiting_in.has_room() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// What Python has given, and how much that counts; to be reported by [`sent`](Self::sent).
@@ -194,7 +184,7 @@ impl Channel {
         if state.outgoing.is_empty() {
             return None;
         }
-        Some((std::mem::take(&mut state.outgoing), state.outgoing_bytes))
+        Some((std::mem::take(&mut state.outgoing), state.waiting_out.bytes()))
     }
 
     /// So much has left, and makes room.
@@ -203,8 +193,7 @@ impl Channel {
             return;
         }
         let mut state = self.lock();
-        state.outgoing_bytes = state.outgoing_bytes.saturating_sub(bytes);
-        if state.outgoing_bytes >= HIGH_WATER {
+        if !state.waiting_out.remove(bytes) {
             return;
         }
         let waiting = std::mem::take(&mut state.on_writable);
@@ -287,11 +276,11 @@ impl Channel {
         let told = !state.outgoing.is_empty();
         for outgoing in all {
             if let Outgoing::Message(message) = &outgoing {
-                state.outgoing_bytes += cost(message);
+                state.waiting_out.add(message);
             }
             state.outgoing.push(outgoing);
         }
-        let room = state.outgoing_bytes < HIGH_WATER;
+        let room = state.waiting_out.has_room();
         drop(state);
         if !told {
             self.woken.put(&self.carrier);
@@ -309,7 +298,7 @@ impl Channel {
             if let Some(over) = state.over {
                 return Err(over);
             }
-            if state.outgoing_bytes < HIGH_WATER {
+            if state.waiting_out.has_room() {
                 return Ok(());
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -319,7 +308,7 @@ impl Channel {
     /// Has the event loop told once there is room. Gives the future back where there is.
     pub(crate) fn when_writable(&self, future: Py<PyAny>) -> Option<Py<PyAny>> {
         let mut state = self.lock();
-        if state.outgoing_bytes < HIGH_WATER || state.over.is_some() {
+        if state.waiting_out.has_room() || state.over.is_some() {
             return Some(future);
         }
         state.on_writable.push(future);
@@ -361,9 +350,7 @@ fn next(state: &mut State) -> (Received, bool) {
         return (Received::Over(over), false);
     }
     if let Some(message) = state.received.pop_front() {
-        let before = state.received_bytes;
-        state.received_bytes = before.saturating_sub(cost(&message));
-        let has_room_again = before >= HIGH_WATER && state.received_bytes < HIGH_WATER;
+        let has_room_again = state.waiting_in.remove(cost(&message));
         return (Received::Message(message), has_room_again);
     }
     let received = match &state.request {

@@ -10,6 +10,7 @@
 //! I/O threads never take the GIL. What is ready crosses in batches, both ways: one queue, one flag that says somebody
 //! was told, and one wake-up however many calls are ready.
 
+mod backlog;
 mod channel;
 mod event;
 mod loop_queue;
@@ -17,7 +18,8 @@ mod thread_queue;
 mod wakeup;
 mod woken;
 
-pub(crate) use channel::{Channel, Flow, HIGH_WATER, Outgoing, Over, Received, cost};
+pub(crate) use backlog::{Backlog, cost};
+pub(crate) use channel::{Channel, Flow, Outgoing, Over, Received};
 pub(crate) use event::Event;
 pub(crate) use loop_queue::LoopQueue;
 pub(crate) use thread_queue::{Full, ThreadQueue};
