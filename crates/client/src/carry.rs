@@ -128,7 +128,8 @@ pub(crate) async fn begin_somewhere<'a, C: Caller>(
 ) -> Result<Box<Begun<'a>>, Failed> {
     let mut choice = channel.choose();
     loop {
-        let failed = match begin(channel, spec, request, &mut choice, number, clock.left()).await {
+        // In a box, because it is large, and each of the futures around it is copied as it is handed on.
+        let failed = match Box::pin(begin(channel, spec, request, &mut choice, number, clock.left())).await {
             Err(Failed::Unopened(unopened)) => unopened,
             other => return other,
         };

@@ -1,7 +1,6 @@
 //! A call, as its Python caller holds it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use landbridge_client::{Head, Outgoing};
 use landbridge_wire::{End, RpcError};
@@ -10,12 +9,10 @@ use pyo3::prelude::*;
 
 use super::io_thread::{IoThread, Start, generation};
 use super::outbound::{Outbound, Received, Refused, What};
+use super::signals::longest_wait;
 use crate::call::{Lines, wake};
 use crate::content::{self, Given, custom_name};
 use crate::{errors, metadata, pending};
-
-/// How long a thread waits before it looks whether a signal has come.
-const BETWEEN_SIGNALS: Duration = Duration::from_millis(50);
 
 /// One call. Dropped before it is over, it is cancelled.
 ///
@@ -77,7 +74,8 @@ impl ClientCall {
         // Looked up each time: what a signal's handler does may be to fork.
         while !{
             let outbound = self.outbound(py)?;
-            py.detach(|| outbound.wait(what, BETWEEN_SIGNALS))
+            let longest = longest_wait(py);
+            py.detach(|| outbound.wait(what, longest))
         } {
             py.check_signals()?;
         }
@@ -142,12 +140,13 @@ impl ClientCall {
     fn answer_blocking(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let outbound = self.outbound(py)?;
         let start = locked(&self.start).take().zip(locked(&self.thread).clone());
+        let longest = longest_wait(py);
         // Made without the GIL: the I/O thread, which may take this core at once, would keep all others from it.
         let over = py.detach(|| {
             if let Some((start, thread)) = start {
                 thread.make_blocking(start);
             }
-            outbound.wait(What::End, BETWEEN_SIGNALS)
+            outbound.wait(What::End, longest)
         });
         if !over {
             py.check_signals()?;

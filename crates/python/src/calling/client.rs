@@ -217,7 +217,8 @@ impl ClientMethod {
         let channel = self.client.channel()?;
         let thread = channel.thread();
         let first = message.map(Content::from);
-        let outbound = Outbound::new(Arc::clone(thread.woken()), futures, first, ended);
+        let outbound =
+            Outbound::new(Arc::clone(thread.woken()), Arc::clone(thread.sleepers()), futures, first, ended);
         let spec = Spec {
             method: Arc::clone(&self.method),
             style: Arc::clone(&self.client.style),

@@ -15,6 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 use super::outbound::Outbound;
+use super::sleepers::Sleepers;
 use crate::handoff::Woken;
 
 /// The one of this process, if there is one.
@@ -47,6 +48,7 @@ pub(super) struct IoThread {
     runtime: Weak<Runtime>,
     wheel: Arc<Wheel>,
     woken: Arc<Woken>,
+    sleepers: Arc<Sleepers>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Set while the process forks.
     resume: Mutex<Option<(SyncSender<()>, UnderWay)>>,
@@ -95,13 +97,15 @@ impl IoThread {
             runtime: Arc::downgrade(&runtime),
             wheel: Arc::default(),
             woken: Arc::default(),
+            sleepers: Arc::default(),
             thread: Mutex::default(),
             resume: Mutex::default(),
         };
-        let (wheel, woken) = (Arc::clone(&thread.wheel), Arc::clone(&thread.woken));
+        let (wheel, woken, sleepers) =
+            (Arc::clone(&thread.wheel), Arc::clone(&thread.woken), Arc::clone(&thread.sleepers));
         let running = std::thread::Builder::new()
             .name("landbridge-calls".to_owned())
-            .spawn(move || run(runtime, wheel, woken, given))?;
+            .spawn(move || run(runtime, wheel, woken, sleepers, given))?;
         *lock(&thread.thread) = Some(running);
         Ok(thread)
     }
@@ -112,6 +116,10 @@ impl IoThread {
 
     pub(super) fn woken(&self) -> &Arc<Woken> {
         &self.woken
+    }
+
+    pub(super) fn sleepers(&self) -> &Arc<Sleepers> {
+        &self.sleepers
     }
 
     /// Makes a call.
@@ -126,6 +134,8 @@ impl IoThread {
         let Some(runtime) = runtime else { return self.order(Order::Call(start, under_way)) };
         let mut call = Box::pin(make(start, under_way));
         let over = runtime.block_on(async { timeout(LONGEST_TURN, &mut call).await.is_ok() });
+        // It may be that nobody runs the runtime now.
+        self.sleepers.wake_all();
         if !over {
             self.handle.spawn(call);
         }
@@ -162,7 +172,14 @@ impl Drop for IoThread {
 }
 
 /// The thread.
-fn run(runtime: Arc<Runtime>, wheel: Arc<Wheel>, woken: Arc<Woken>, given: UnboundedReceiver<Order>) {
+fn run(
+    runtime: Arc<Runtime>,
+    wheel: Arc<Wheel>,
+    woken: Arc<Woken>,
+    sleepers: Arc<Sleepers>,
+    given: UnboundedReceiver<Order>,
+) {
+    runtime.spawn(async move { sleepers.stay_awake().await });
     runtime.spawn(async move { woken.hand_out().await });
     runtime.spawn({
         let wheel = Arc::clone(&wheel);

@@ -17,6 +17,8 @@ mod events;
 mod foreign;
 mod io_thread;
 mod outbound;
+mod signals;
+mod sleepers;
 mod transport;
 
 pub(crate) use call::ClientCall;

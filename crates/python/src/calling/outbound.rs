@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::thread::{Thread, current, park, park_timeout};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
@@ -13,6 +14,7 @@ use landbridge_wire::{Code, End, RpcError};
 use pyo3::{Py, PyAny};
 
 use super::events::Futures;
+use super::sleepers::Sleepers;
 use crate::handoff::{Backlog, Woken, cost};
 
 /// Both directions of one call. The carrier (on the I/O thread) and Python (with the GIL) each hold one end; neither
@@ -20,12 +22,12 @@ use crate::handoff::{Backlog, Woken, cost};
 #[derive(Debug)]
 pub(crate) struct Outbound {
     state: Mutex<State>,
-    /// For threads that wait.
-    changed: Condvar,
     carrier: AtomicWaker,
     /// For event loops that wait.
     futures: Option<Futures>,
     woken: Arc<Woken>,
+    /// For threads that wait.
+    sleepers: Arc<Sleepers>,
 }
 
 #[derive(Debug, Default)]
@@ -38,8 +40,8 @@ struct State {
     waiting_in: Backlog,
     end: Option<End>,
     cancelled: bool,
-    /// What threads wait for, one entry each: they are woken for that and for nothing else.
-    waited_for: Vec<What>,
+    /// Threads that wait, each for one thing: they are woken for that and for nothing else, and once.
+    waiting: Vec<(What, Thread)>,
     /// Futures of the event loop, each to be told once.
     on_readable: Vec<Py<PyAny>>,
     on_head: Vec<Py<PyAny>>,
@@ -83,6 +85,7 @@ impl Outbound {
     /// With what is to be sent at once, and a future to be told of the end.
     pub(super) fn new(
         woken: Arc<Woken>,
+        sleepers: Arc<Sleepers>,
         futures: Option<Futures>,
         first: Option<Content>,
         on_end: Option<Py<PyAny>>,
@@ -93,13 +96,7 @@ impl Outbound {
             state.outgoing = vec![Outgoing::Message(message), Outgoing::HalfClose];
             state.half_closed = true;
         }
-        Arc::new(Self {
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-            carrier: AtomicWaker::new(),
-            futures,
-            woken,
-        })
+        Arc::new(Self { state: Mutex::new(state), carrier: AtomicWaker::new(), futures, woken, sleepers })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -107,14 +104,17 @@ impl Outbound {
     }
 
     /// Tells those that wait for what has come: threads, and these futures of an event loop.
-    fn tell(&self, state: MutexGuard<'_, State>, waiting: Vec<Py<PyAny>>) {
-        let threads = state.waited_for.iter().any(|what| has_come(&state, *what));
-        drop(state);
-        if threads {
-            self.changed.notify_all();
+    fn tell(&self, mut state: MutexGuard<'_, State>, futures: Vec<Py<PyAny>>) {
+        for (what, thread) in std::mem::take(&mut state.waiting) {
+            if has_come(&state, what) {
+                self.sleepers.put(thread);
+            } else {
+                state.waiting.push((what, thread));
+            }
         }
-        if let Some(futures) = &self.futures {
-            waiting.into_iter().for_each(|future| futures.put(future));
+        drop(state);
+        if let Some(queue) = &self.futures {
+            futures.into_iter().for_each(|future| queue.put(future));
         }
     }
 }
@@ -252,6 +252,8 @@ impl Outbound {
         state.waiting_in = Backlog::default();
         let waiting = everyone(&mut state);
         self.tell(state, waiting);
+        // The I/O thread may have other things to do, or stand aside.
+        self.sleepers.wake_all();
         self.woken.put(&self.carrier);
     }
 
@@ -290,16 +292,26 @@ impl Outbound {
         None
     }
 
-    /// Waits for that, at most so long; says whether it has come. To be called without the GIL.
-    pub(super) fn wait(&self, what: What, most: Duration) -> bool {
+    /// Waits for that, at most so long if there is a limit; says whether it has come. To be called without the GIL.
+    pub(super) fn wait(&self, what: What, most: Option<Duration>) -> bool {
         let mut state = self.lock();
-        state.waited_for.push(what);
-        let waited = self.changed.wait_timeout_while(state, most, |state| !has_come(state, what));
-        let (mut state, timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = state.waited_for.iter().position(|other| *other == what) {
-            state.waited_for.swap_remove(own);
+        while !has_come(&state, what) {
+            // Anew each time: whoever was told of something is not in the list any more, though another took it.
+            state.waiting.push((what, current()));
+            drop(state);
+            self.sleepers.wake_one();
+            match most {
+                None => park(),
+                Some(most) => park_timeout(most),
+            }
+            state = self.lock();
+            let own = current().id();
+            state.waiting.retain(|(_, thread)| thread.id() != own);
+            if most.is_some() {
+                break;
+            }
         }
-        !timed_out.timed_out()
+        has_come(&state, what)
     }
 }
 
