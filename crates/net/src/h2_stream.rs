@@ -194,6 +194,11 @@ impl H2SendHalf {
         self.lock().wake_writer();
     }
 
+    /// Whether something of the content was sent.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.lock().started
+    }
+
     /// How the stream stands, when nobody will write to it any more.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         match self.lock().state {

@@ -102,8 +102,8 @@ pub struct ServerSettings {
     pub max_pending_resets: usize,
     /// HTTP/2 streams we reset because of the client's own errors before the connection is closed. Default 1,024.
     pub max_error_resets: usize,
-    /// A request that the client resets within this time of its start is reset early (rapid reset, CVE-2023-44487).
-    /// Default 10 ms.
+    /// A request that the client resets within this time of its start is reset early (rapid reset, CVE-2023-44487),
+    /// unless some of the answer's content was sent by then. Default 10 ms.
     pub early_reset_time: Duration,
     /// Early resets a client is forgiven at once. Default 500.
     ///

@@ -181,16 +181,17 @@ impl InFlight {
         self.began
     }
 
-    /// The client went away before the answer was complete.
-    pub(super) fn client_gone(&self) {
+    /// The client went away before the answer was complete, of which it may have had something.
+    pub(super) fn client_gone(&self, had_something: bool) {
         let connection = &self.connection;
-        let now = Instant::now();
-        let age = now.saturating_duration_since(self.began);
-        let mut early = connection.early_resets.lock().unwrap_or_else(PoisonError::into_inner);
-        if early.count(age, connection.requests(), now, &connection.server.settings) {
-            connection.reset_flood.store(true, Relaxed);
+        if !had_something {
+            let now = Instant::now();
+            let age = now.saturating_duration_since(self.began);
+            let mut early = connection.early_resets.lock().unwrap_or_else(PoisonError::into_inner);
+            if early.count(age, connection.requests(), now, &connection.server.settings) {
+                connection.reset_flood.store(true, Relaxed);
+            }
         }
-        drop(early);
         connection.server.stats.resets_received.increment();
     }
 }

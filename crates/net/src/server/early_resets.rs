@@ -2,7 +2,8 @@
 //!
 //! A stream that is opened only to be reset costs the client next to nothing and the server the start of a call, and
 //! never counts against the streams that may be open. A call that was in progress for a while did count, and so a
-//! client may cancel as many of those as it likes: one that hedges does nothing else. Of the others a number is forgiven
+//! client may cancel as many of those as it likes: one that hedges does nothing else. So it may leave answers of which it
+//! has had something: whoever needs the first message of a stream and no more does that. Of the others a number is forgiven
 //! at once, and as time goes by some more (a token bucket).
 
 use std::time::Duration;

@@ -217,7 +217,7 @@ struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if !self.complete {
-            self.in_flight.client_gone();
+            self.in_flight.client_gone(false);
         }
     }
 }

@@ -183,7 +183,7 @@ async fn run(mut work: Pin<Box<impl Future<Output = ()>>>, stream: Arc<ServerStr
     drop(work);
     let unread = stream.take_unread();
     match (stream.half().outcome(), unread) {
-        (Some(Outcome::Lost), _) => stream.in_flight.client_gone(),
+        (Some(Outcome::Lost), _) => stream.in_flight.client_gone(stream.half().has_begun()),
         (Some(Outcome::Ended), Some(mut unread)) => {
             let time = stream.in_flight.connection.server.settings.lingering_time;
             // The call is over; only its stream is not.

@@ -130,6 +130,27 @@ async fn a_client_may_cancel_every_call_that_was_in_progress() {
 }
 
 #[tokio::test]
+async fn a_client_may_leave_every_answer_of_which_it_has_had_something() {
+    let world = World::with(
+        forgives(5),
+        handler(|_, respond| async move {
+            let mut answer = respond.respond(Response::new(()), false);
+            send(&mut answer, b"first", false).await;
+            std::future::pending().await
+        }),
+    );
+    let endpoint = world.endpoint(landbridge_net::UpstreamHttp::Http2);
+    for round in 1..=50 {
+        let (response, _body) = within(endpoint.open(post("/"), true)).await.expect("open");
+        let mut answer = within(response).await.expect("an answer").into_body();
+        assert_eq!(data(&mut answer).await, "first");
+        drop(answer);
+        until(|| world.stats().resets_received.value() == round).await;
+    }
+    assert_eq!(endpoint.stats().connections_total.value(), 1);
+}
+
+#[tokio::test]
 async fn a_continuation_flood_closes_the_connection() {
     let world = World::start(patient());
     let mut raw = Raw::connect(world.tcp()).await;

@@ -30,11 +30,6 @@ impl<E> LoopQueue<E> {
 
     pub(crate) fn put(&self, event: E) {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
-        self.have_looked_at();
-    }
-
-    /// Has the loop take what waits, even if that is nothing.
-    pub(crate) fn have_looked_at(&self) {
         if !self.told.swap(true, Ordering::AcqRel) {
             self.wakeup.raise();
         }
