@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
@@ -593,6 +594,112 @@ def test_a_stream_that_never_waits_lets_others_have_the_loop(run: Any, sync_clie
         assert turns >= messages // most
 
     run(body)
+
+
+def test_messages_and_receivers_keep_their_order_whoever_they_are(run: Any) -> None:
+    values = [str(number) for number in range(100)]
+
+    async def body(client: ConnectClient) -> None:
+        async with client.execute_bidi_stream(method=TALK) as call:
+            await asyncio.gather(*(call.send(text(value)) for value in values))
+            await call.close_send()
+            assert [message.value async for message in call] == values
+        async with client.execute_server_stream(request=text("100"), method=COUNT) as counted:
+            received = await asyncio.gather(*(counted.receive() for _ in values))
+            assert [message.value for message in received] == values
+
+    run(body)
+
+
+def test_a_stream_is_on_its_way_once_the_loop_goes_on(run: Any, echo: Echo) -> None:
+    async def body(client: ConnectClient) -> None:
+        async with client.execute_bidi_stream(method=TALK) as call:
+            await call.send(text("wait"))
+            await asyncio.sleep(0)
+            # The loop stands still from here on.
+            echo.await_waiting()
+
+    run(body)
+
+
+@pytest.mark.parametrize("kind", ["asynchronous", "blocking"])
+def test_nothing_is_received_behind_a_cancellation(run: Any, sync_client: Any, kind: str) -> None:
+    # A server that is fast enough has always something on its way.
+    flood: dict[str, Any] = {"request": text("1000000"), "method": COUNT, "headers": {"x-size": "2000"}}
+
+    async def body(client: ConnectClient) -> None:
+        for taken in range(30):
+            call = client.execute_server_stream(**flood)
+            for _ in range(taken + 1):
+                await call.receive()
+            call.cancel()
+            with pytest.raises(ConnectError, match="cancelled by its caller"):
+                await call.receive()
+
+    if kind == "asynchronous":
+        run(body)
+        return
+    client = sync_client()
+    for taken in range(30):
+        call = client.execute_server_stream(**flood)
+        for _ in range(taken + 1):
+            call.receive()
+        call.cancel()
+        with pytest.raises(ConnectError, match="cancelled by its caller"):
+            call.receive()
+
+
+def test_a_wait_that_was_given_up_leaves_nothing(run: Any) -> None:
+    def futures() -> int:
+        return sum(isinstance(thing, asyncio.Future) for thing in gc.get_objects())
+
+    async def body(client: ConnectClient) -> None:
+        async with client.execute_bidi_stream(method=TALK) as call:
+            await call.response_headers()
+            before = futures()
+            for _ in range(100):
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(call.receive(), 0.0001)
+            assert futures() <= before + 2
+            await call.send(text("a"))
+            assert (await call.receive()).value == "A"
+
+    run(body)
+
+
+@pytest.mark.parametrize("left", ["a stream that is kept", "a call that was not made yet"])
+def test_an_event_loop_that_is_closed_goes_with_its_streams(url: str, left: str) -> None:
+    kept: list[Any] = []
+
+    async def wait(client: ConnectClient) -> None:
+        stream = client.execute_bidi_stream(method=TALK)
+        kept.append(stream)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(stream.receive(), 0.0001)
+
+    async def stop(client: ConnectClient) -> None:
+        async with client.execute_bidi_stream(method=TALK) as stream:
+            asyncio.get_running_loop().stop()
+            await stream.receive()
+
+    async def main() -> None:
+        async with ConnectClient(url, transport=Transport(http_version="2")) as client:
+            await (stop if left.startswith("a call") else wait)(client)
+
+    def run_and_close() -> weakref.ref[asyncio.AbstractEventLoop]:
+        loop = asyncio.new_event_loop()
+        # What is destroyed while it waits is what this is about.
+        loop.set_exception_handler(lambda *_: None)
+        task = loop.create_task(main())
+        task.add_done_callback(lambda _: loop.stop())
+        loop.run_forever()
+        loop.close()
+        return weakref.ref(loop)
+
+    closed = run_and_close()
+    kept.clear()
+    gc.collect()
+    assert closed() is None
 
 
 @pytest.mark.skipif(not TASKS.exists(), reason="what a thread did is read from /proc")

@@ -273,6 +273,12 @@ class _Call:
             self._exchange.close_send()
             self._written.set()
 
+    def make(self) -> None:
+        """Nothing: its task has begun."""
+
+    def forget(self, future: asyncio.Future[None]) -> None:
+        self._waiting = [(other, is_so) for other, is_so in self._waiting if other is not future]
+
     def when_readable(self, future: asyncio.Future[None]) -> None:
         self._when(future, lambda: bool(self._received))
 

@@ -61,6 +61,14 @@ class OutboundCall(Protocol):
 class AsyncOutbound(OutboundCall, Protocol):
     """A call that an event loop waits for. Each future is set once there is something to see."""
 
+    def make(self) -> None:
+        """Make it, if it was only prepared, as one is whose messages are sent one by one."""
+        ...
+
+    def forget(self, future: asyncio.Future[None], /) -> None:
+        """Nobody waits for this future any more."""
+        ...
+
     def when_readable(self, future: asyncio.Future[None], /) -> None:
         """For `receive`."""
         ...

@@ -13,7 +13,7 @@ from landbridge.method import StreamType
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from datetime import timedelta
     from types import TracebackType
     from typing import Self
@@ -260,8 +260,11 @@ class _Direct(Conversation):
             client._configuration.wait_for_ready,
         )
         self._call = call
-        if request is not None and not sends_one:
-            self._sender = loop.create_task(_send_all(self, request))
+        if not sends_one:
+            if request is not None:
+                self._sender = loop.create_task(_send_all(self, request))
+            # Behind the first messages of the iterator, and behind all that is sent before the loop goes on.
+            loop.call_soon(call.make)
         return call
 
     def receive_nowait(self) -> Any:
@@ -276,10 +279,7 @@ class _Direct(Conversation):
         await self._take_turns()
         data = call.receive() if self._sender is None else await self._watched(call)
         while data is PENDING:
-            waiter = self._future()
-            call.when_readable(waiter)
-            await waiter
-            self._in_a_row = 0
+            await self._until(call.when_readable)
             data = call.receive() if self._sender is None else await self._watched(call)
         return self._received(data, call)
 
@@ -294,10 +294,11 @@ class _Direct(Conversation):
     async def _take_turns(self) -> None:
         """Let others have the event loop now and then, where this call never has to wait for anything."""
         if self._in_a_row >= IN_A_ROW:
-            self._in_a_row = 0
             from asyncio import sleep  # noqa: PLC0415
 
+            # Whoever else comes meanwhile gets in line, and stays behind.
             await sleep(0)
+            self._in_a_row = 0
 
     async def _watched(self, call: AsyncOutbound) -> Any:
         """As the call's, where an iterator of requests may have failed it."""
@@ -329,9 +330,7 @@ class _Direct(Conversation):
         call = self._call or self._started()
         try:
             while not call.is_over:
-                waiter = self._future()
-                call.when_ended(waiter)
-                await waiter
+                await self._until(call.when_ended)
             self._take(call)
             await self._raise_senders()
             data = call.answer()
@@ -349,13 +348,13 @@ class _Direct(Conversation):
     async def put(self, message: Any) -> None:
         """As `send`, from wherever the message comes."""
         call = self._call or self._started()
+        # Before anything is waited for: messages keep their order, and are given even if a wait is cancelled.
+        has_room = call.send(self._operation.encode(message))
         self._in_a_row += 1
-        await self._take_turns()
-        if not call.send(self._operation.encode(message)):
-            waiter = self._future()
-            call.when_writable(waiter)
-            await waiter
-            self._in_a_row = 0
+        if has_room:
+            await self._take_turns()
+        else:
+            await self._until(call.when_writable)
 
     async def close_send(self) -> None:
         if self._request is not None:
@@ -373,9 +372,7 @@ class _Direct(Conversation):
             if call.is_over:
                 call.check()
                 return Headers()
-            waiter = self._future()
-            call.when_head(waiter)
-            await waiter
+            await self._until(call.when_head)
         return Headers(head[1])
 
     def trailers(self) -> Headers:
@@ -407,11 +404,20 @@ class _Direct(Conversation):
             except Exception:
                 pass
 
-    def _future(self) -> asyncio.Future[None]:
-        loop = self._loop
+    async def _until(self, happens: Callable[[asyncio.Future[None]], None]) -> None:
+        loop, call = self._loop, self._call
         # Set where the call was started.
         assert loop is not None
-        return loop.create_future()
+        assert call is not None
+        waiter = loop.create_future()
+        happens(waiter)
+        if not waiter.done():
+            self._in_a_row = 0
+        try:
+            await waiter
+        except BaseException:
+            call.forget(waiter)
+            raise
 
     def _take(self, call: AsyncOutbound) -> None:
         metadata = wanted()

@@ -78,20 +78,18 @@ class ServerStreamSync(_Stream, Generic[RES]):
     __slots__ = ()
 
     def __iter__(self) -> Iterator[RES]:
-        receive = self._call.receive
-        while True:
-            try:
-                response: RES = receive()
-            except EOFError:
-                return
-            except BaseException:
-                # Who iterates is done with it, however that came about.
-                self._call.cancel()
-                raise
-            yield response
+        return self
 
     def __next__(self) -> RES:
-        return next(iter(self))
+        try:
+            response: RES = self._call.receive()
+        except EOFError:
+            raise StopIteration from None
+        except BaseException:
+            # Who iterates is done with it, however that came about.
+            self._call.cancel()
+            raise
+        return response
 
     def receive(self) -> RES:
         """The next message; waits for it.

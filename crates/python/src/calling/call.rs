@@ -6,6 +6,7 @@ use landbridge_client::{Head, Outgoing};
 use landbridge_wire::{End, RpcError};
 use pyo3::exceptions::PyEOFError;
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 
 use super::io_thread::{IoThread, Start, generation};
 use super::outbound::{Outbound, Received, Refused, What};
@@ -52,6 +53,11 @@ impl ClientCall {
         }
         let message = "the call was made before this process was forked, and belongs to its parent";
         Err(errors::raised(py, &RpcError::new(landbridge_wire::Code::Unavailable, message)))
+    }
+
+    /// What is left to be done to make it, and who does it.
+    fn take_start(&self) -> Option<(Start, Arc<IoThread>)> {
+        locked(&self.start).take().zip(locked(&self.thread).clone())
     }
 
     fn received(&self, py: Python<'_>, received: Received) -> PyResult<Py<PyAny>> {
@@ -136,10 +142,35 @@ impl ClientCall {
         self.received(py, received)
     }
 
+    // Until it is made nothing but itself holds what waits for it, and that may hold it: an event loop that ends with
+    // its call not made. Afterwards the I/O thread does, as it has to.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self.start.try_lock() {
+            Ok(start) if start.is_some() => self.outbound.look(|future| visit.call(future)),
+            _ => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        if let Some((start, _thread)) = self.take_start() {
+            self.outbound.forget_all();
+            drop(start);
+        }
+    }
+
+    /// Makes the call, if it was only prepared.
+    fn make(&self) {
+        if self.generation == generation()
+            && let Some((start, thread)) = self.take_start()
+        {
+            thread.make(start);
+        }
+    }
+
     /// As `answer`, and waits for it; makes the call first, if it was only prepared.
     fn answer_blocking(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let outbound = self.outbound(py)?;
-        let start = locked(&self.start).take().zip(locked(&self.thread).clone());
+        let start = self.take_start();
         let longest = longest_wait(py);
         // Made without the GIL: the I/O thread, which may take this core at once, would keep all others from it.
         let over = py.detach(|| {
@@ -153,6 +184,11 @@ impl ClientCall {
             self.wait(py, What::End)?;
         }
         self.answer(py)
+    }
+
+    /// Nobody waits for this future any more.
+    fn forget(&self, future: &Bound<'_, PyAny>) {
+        self.outbound.forget(future.as_unbound());
     }
 
     /// Sets the result of `future` when the call is over.
@@ -225,6 +261,7 @@ impl ClientCall {
     /// Gives the call up. Does nothing where it is over and everything that came of it was taken, or it has failed.
     fn cancel(&self) {
         if self.generation == generation() {
+            drop(self.take_start());
             self.outbound.cancel();
         }
     }

@@ -152,7 +152,8 @@ pub(crate) struct ClientMethod {
 #[pymethods]
 impl ClientMethod {
     /// Makes a call. With a `message` that is the whole request, else messages are sent one by one. `events` are those of
-    /// the event loop that waits for it, whose future `ended` is told when the call is over; none for threads.
+    /// the event loop that waits for it, whose future `ended` is told when the call is over; none for threads. A call of
+    /// an event loop whose messages are sent one by one is only prepared: `make` makes it.
     #[pyo3(signature = (events, ended, message, headers, timeout_ms, get, wait_for_ready, /))]
     #[expect(
         clippy::too_many_arguments,
@@ -169,14 +170,14 @@ impl ClientMethod {
         wait_for_ready: bool,
     ) -> PyResult<ClientCall> {
         let futures = events.map(|events| Arc::clone(events.get().futures()));
-        let streams_request = message.is_none();
+        let is_made_later = events.is_some() && message.is_none();
         let (thread, start) =
             self.prepared(futures, ended, message, headers, timeout_ms, get, wait_for_ready)?;
-        let outbound = Arc::clone(&start.outbound);
-        match events {
-            Some(events) if streams_request => events.get().make_soon(Arc::clone(&thread), start),
-            _ => thread.make(start),
+        if is_made_later {
+            return Ok(ClientCall::prepared(start, thread));
         }
+        let outbound = Arc::clone(&start.outbound);
+        thread.make(start);
         Ok(ClientCall::started(outbound, thread))
     }
 

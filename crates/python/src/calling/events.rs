@@ -4,6 +4,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 
 use crate::call::wake;
 use crate::handoff::LoopQueue;
@@ -35,6 +36,15 @@ impl Events {
     #[getter]
     fn descriptor(&self) -> RawFd {
         self.futures.descriptor()
+    }
+
+    // A loop that was closed looks here no more, and holds these futures, which hold the loop.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.futures.look(|future| visit.call(future))
+    }
+
+    fn __clear__(&self) {
+        drop(self.futures.take());
     }
 
     /// Sets the results of the futures whose calls have something for them.

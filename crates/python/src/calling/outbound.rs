@@ -170,6 +170,10 @@ impl Caller for Outbound {
 
     fn head(&self, head: Head) {
         let mut state = self.lock();
+        if state.end.is_some() {
+            // Given up meanwhile.
+            return;
+        }
         state.head = Some(head);
         let waiting = std::mem::take(&mut state.on_head);
         self.tell(state, waiting);
@@ -185,6 +189,9 @@ impl Caller for Outbound {
 
     fn message(&self, message: Content) {
         let mut state = self.lock();
+        if state.end.is_some() {
+            return;
+        }
         state.waiting_in.add(&message);
         state.received.push_back(message);
         let waiting = std::mem::take(&mut state.on_readable);
@@ -290,6 +297,32 @@ impl Outbound {
             What::End => state.on_end.push(future),
         }
         None
+    }
+
+    /// Shows all futures that wait, or none where a thread is at work here right now.
+    pub(super) fn look<R>(&self, at: impl FnMut(&Py<PyAny>) -> Result<(), R>) -> Result<(), R> {
+        let Ok(state) = self.state.try_lock() else { return Ok(()) };
+        let State { on_readable, on_head, on_writable, on_end, .. } = &*state;
+        [on_readable, on_head, on_writable, on_end].into_iter().flatten().try_for_each(at)
+    }
+
+    /// Lets go of all futures.
+    pub(super) fn forget_all(&self) {
+        let waiting = everyone(&mut self.lock());
+        drop(waiting);
+    }
+
+    /// Lets go of a future that nobody waits for any more.
+    pub(super) fn forget(&self, future: &Py<PyAny>) {
+        let mut state = self.lock();
+        let State { on_readable, on_head, on_writable, on_end, .. } = &mut *state;
+        let found = [on_readable, on_head, on_writable, on_end].into_iter().find_map(|waiting| {
+            let at = waiting.iter().position(|other| other.is(future))?;
+            Some(waiting.remove(at))
+        });
+        drop(state);
+        // Not under the lock: it may be the last reference, and what it refers to may come back here.
+        drop(found);
     }
 
     /// Waits for that, at most so long if there is a limit; says whether it has come. To be called without the GIL.

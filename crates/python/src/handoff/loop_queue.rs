@@ -35,6 +35,11 @@ impl<E> LoopQueue<E> {
         }
     }
 
+    /// Shows everything that waits, or nothing where a thread is putting something in right now.
+    pub(crate) fn look<R>(&self, mut at: impl FnMut(&E) -> Result<(), R>) -> Result<(), R> {
+        self.events.try_lock().map_or(Ok(()), |events| events.iter().try_for_each(&mut at))
+    }
+
     /// Everything that waits, in the order it came.
     pub(crate) fn take(&self) -> Vec<E> {
         self.wakeup.clear();
