@@ -145,7 +145,8 @@ impl Outbound {
         if state.outgoing.is_empty() {
             return None;
         }
-        Some((std::mem::take(&mut state.outgoing), state.waiting_out.bytes()))
+        let counted = state.waiting_out.leave();
+        Some((std::mem::take(&mut state.outgoing), counted))
     }
 }
 

@@ -14,6 +14,8 @@ const MESSAGE_COST: usize = 64;
 pub(crate) struct Backlog {
     bytes: usize,
     is_full: bool,
+    /// So many of the bytes are on their way, and wait until that is reported.
+    leaving: usize,
 }
 
 /// What a message counts for while it waits.
@@ -31,6 +33,7 @@ impl Backlog {
     /// So much waits no more. Says whether there is room again, where there was none.
     pub(crate) fn remove(&mut self, bytes: usize) -> bool {
         self.bytes = self.bytes.saturating_sub(bytes);
+        self.leaving = self.leaving.saturating_sub(bytes);
         let has_room_again = self.is_full && self.bytes <= LOW_WATER;
         self.is_full &= !has_room_again;
         has_room_again
@@ -40,8 +43,11 @@ impl Backlog {
         !self.is_full
     }
 
-    /// What all of it counts for.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+    /// All of it is on its way now. Says what that counts for which was not before, to be [removed](Self::remove) when it
+    /// has left.
+    pub(crate) fn leave(&mut self) -> usize {
+        let more = self.bytes - self.leaving;
+        self.leaving = self.bytes;
+        more
     }
 }

@@ -184,7 +184,8 @@ impl Channel {
         if state.outgoing.is_empty() {
             return None;
         }
-        Some((std::mem::take(&mut state.outgoing), state.waiting_out.bytes()))
+        let counted = state.waiting_out.leave();
+        Some((std::mem::take(&mut state.outgoing), counted))
     }
 
     /// So much has left, and makes room.
