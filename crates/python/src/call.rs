@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, Version};
 use landbridge_net::CertificateName;
+use landbridge_wire::metadata::is_of_the_connection;
 use landbridge_wire::{End, Protocol, RpcError};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -288,7 +289,7 @@ impl Call {
             let (name, value) = line.ok_or_else(|| {
                 PyValueError::new_err("a header has a name or value that HTTP cannot carry")
             })?;
-            if !is_of_the_connection(&name) {
+            if !is_of_the_connection(name.as_str()) {
                 response.headers_mut().append(name, value);
             }
         }
@@ -325,14 +326,6 @@ pub(crate) fn milliseconds_until(then: Instant) -> f64 {
     let left = then.saturating_duration_since(now).as_secs_f64();
     let past = now.saturating_duration_since(then).as_secs_f64();
     (left - past) * 1e3
-}
-
-/// Fields that only the connection's own HTTP may set (RFC 9110 section 7.6.1).
-fn is_of_the_connection(name: &http::HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
-    )
 }
 
 fn head(headers: Option<Lines>) -> PyResult<Option<Outgoing>> {
