@@ -9,7 +9,6 @@ from landbridge._core import PENDING
 from landbridge._fairness import IN_A_ROW
 from landbridge._headers import Headers
 from landbridge.client._response_metadata import wanted
-from landbridge.method import StreamType
 
 if TYPE_CHECKING:
     import asyncio
@@ -249,18 +248,17 @@ class _Direct(Conversation):
             return self._call
         client, operation, request = self._client, self._operation, self._request
         loop = self._loop = client._running_loop()
-        sends_one = operation.method.stream_type is StreamType.SERVER_STREAM
         call: AsyncOutbound = operation.starter.start(
             client._events_of(loop),
             None,
-            operation.encode(request) if sends_one else None,
+            None if operation.takes_stream else operation.encode(request),
             self._lines,
             self._timeout,
             False,
             client._configuration.wait_for_ready,
         )
         self._call = call
-        if request is not None and not sends_one:
+        if request is not None and operation.takes_stream:
             self._sender = loop.create_task(_send_all(self, request))
         return call
 
