@@ -32,6 +32,6 @@ pub use duration::parse_duration;
 pub use failure::server_gone;
 pub use policy::{Hedging, Policy, Retrying, ServiceConfig, ServiceConfigError};
 pub use proxy::{Proxy, ProxyError};
-pub use spec::{Caller, Head, Kind, Method, Outgoing, Spec, Style};
+pub use spec::{Caller, Head, Method, Outgoing, Spec, StreamKind, Style};
 pub use target::{Target, TargetError};
 pub use wheel::{LONGEST_TURN, Turn, UnderWay, Wheel};

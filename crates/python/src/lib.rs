@@ -19,6 +19,7 @@ mod content;
 mod errors;
 mod exchange;
 mod handoff;
+mod kinds;
 mod metadata;
 mod names;
 mod offered;

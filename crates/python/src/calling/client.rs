@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http::uri::PathAndQuery;
-use landbridge_client::{Kind, Method, Policy, Proxy, Spec, Style, Target};
+use landbridge_client::{Method, Policy, Proxy, Spec, Style, Target};
 use landbridge_wire::plain::{Content, Packing};
 use landbridge_wire::{Accepted, Limits, Protocol};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -18,7 +18,7 @@ use super::outbound::Outbound;
 use super::transport::{Shared, SharedChannel};
 use crate::call::{Lines, lines};
 use crate::content::{Given, levels};
-use crate::names;
+use crate::{kinds, names};
 
 /// What all calls of a client have in common, as Python names it.
 #[derive(Debug, FromPyObject)]
@@ -121,7 +121,7 @@ impl Client {
             path.parse().map_err(|_| PyValueError::new_err(format!("{path:?} cannot be a path of HTTP")))?;
         let method = Method {
             path,
-            kind: Kind::from_number(kind),
+            kind: kinds::parse(kind)?,
             idempotent,
             policy: self.inner.shared.policy(service, name),
         };
