@@ -6,7 +6,7 @@ use std::time::Instant;
 use http::{HeaderMap, Version};
 use landbridge_net::CertificateName;
 use landbridge_wire::metadata::is_of_the_connection;
-use landbridge_wire::{End, Protocol, RpcError};
+use landbridge_wire::{End, RpcError};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -16,7 +16,7 @@ use crate::content::{self, Given, custom_name};
 use crate::errors::{self, GivenError};
 use crate::handoff::{Channel, Outgoing, Over, Received};
 use crate::serving::{Facts, Kind};
-use crate::{metadata, pending};
+use crate::{metadata, pending, protocols};
 
 /// Header lines as Python gives them.
 pub(crate) type Lines = Vec<(String, String)>;
@@ -65,13 +65,11 @@ impl Call {
         }
     }
 
-    /// `connect`, `grpc` or `grpc-web`.
+    /// `connect`, `grpc` or `grpc-web`; `http` for plain HTTP.
     #[getter]
     fn protocol(&self) -> &'static str {
         match self.facts().kind {
-            Kind::Call { protocol: Protocol::Connect, .. } => "connect",
-            Kind::Call { protocol: Protocol::Grpc, .. } => "grpc",
-            Kind::Call { protocol: Protocol::GrpcWeb, .. } => "grpc-web",
+            Kind::Call { protocol, .. } => protocols::name(protocol),
             Kind::Http { .. } => "http",
         }
     }

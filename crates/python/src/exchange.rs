@@ -19,7 +19,7 @@ use crate::errors::{self, GivenError};
 use crate::handoff::Over;
 use crate::offered::Offered;
 use crate::serving::{info, too_late};
-use crate::{kinds, metadata, pending};
+use crate::{kinds, metadata, pending, protocols};
 
 /// One request and its answer. What comes in is pushed; what goes out is taken by `take_output`.
 #[pyclass(frozen, module = "landbridge._core")]
@@ -116,11 +116,7 @@ impl Exchange {
     /// `connect`, `grpc` or `grpc-web`.
     #[getter]
     fn protocol(&self) -> &'static str {
-        match self.call.as_ref().map(|call| call.protocol) {
-            Some(Protocol::Grpc) => "grpc",
-            Some(Protocol::GrpcWeb) => "grpc-web",
-            Some(Protocol::Connect) | None => "connect",
-        }
+        protocols::name(self.call.as_ref().map_or(Protocol::Connect, |call| call.protocol))
     }
 
     /// The name of the codec of its messages.

@@ -10,12 +10,12 @@ from landbridge._core import __version__
 from landbridge._kinds import KINDS
 from landbridge._limits import DEFAULT_READ_MAX_BYTES, UNLIMITED
 from landbridge._message_codecs import binary_codec_of
+from landbridge._protocols import NAMES
 from landbridge._settings import described
 from landbridge.code import Code
 from landbridge.compression.gzip import GzipCompression
 from landbridge.errors import ConnectError
 from landbridge.method import IdempotencyLevel
-from landbridge.protocol import ProtocolType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,16 +28,11 @@ if TYPE_CHECKING:
     from landbridge.codec import Codec
     from landbridge.compression import Compression
     from landbridge.method import MethodInfo
+    from landbridge.protocol import ProtocolType
 
     Lines = list[tuple[str, str]]
 
 DEFAULT_SEND_COMPRESSION = GzipCompression()
-
-_PROTOCOLS = {
-    ProtocolType.CONNECT: "connect",
-    ProtocolType.GRPC: "grpc",
-    ProtocolType.GRPC_WEB: "grpc-web",
-}
 
 
 class Configuration:
@@ -122,7 +117,7 @@ class Configuration:
     def style(self) -> dict[str, Any]:
         """The same for the core."""
         return {
-            "protocol": _PROTOCOLS[self.protocol],
+            "protocol": NAMES[self.protocol],
             "codec": "proto" if self._codec is None else self._codec.name(),
             "accept_compressions": self._accept,
             "send_compression": "identity" if self._send is None else self._send.name(),
