@@ -21,8 +21,9 @@ from landbridge.request import RequestContext
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from landbridge._headers import Lines
     from landbridge._operations.beside import Event
-    from landbridge._operations.calls import Failure, Lines
+    from landbridge._operations.calls import Failure
     from landbridge._operations.operation import Operation
     from landbridge.server import ConnectASGIApplication
 

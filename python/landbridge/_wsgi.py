@@ -21,7 +21,8 @@ from landbridge.request import RequestContext
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from landbridge._operations.calls import Failure, Lines
+    from landbridge._headers import Lines
+    from landbridge._operations.calls import Failure
     from landbridge.server import ConnectWSGIApplication
 
 _READ_AT_ONCE = 64 << 10

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from landbridge._headers import Headers
+    from landbridge._headers import Headers, Lines
     from landbridge.client._context import CallContext
     from landbridge.client._operation import Operation
-    from landbridge.client._outbound import Lines, Starter
+    from landbridge.client._outbound import Starter
     from landbridge.client._streams import BidiStream, ClientStream, ServerStream
     from landbridge.client._transport import Transport
     from landbridge.codec import Codec

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import timedelta
 
-    from landbridge._headers import Headers
+    from landbridge._headers import Headers, Lines
     from landbridge.client._operation import Operation
     from landbridge.client._outbound import Starter
     from landbridge.client._transport import Transport
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from landbridge.compression import Compression
     from landbridge.method import MethodInfo
     from landbridge.protocol import ProtocolType
-
-    Lines = list[tuple[str, str]]
 
 DEFAULT_SEND_COMPRESSION = GzipCompression()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from landbridge._core import PENDING, ClientExchange
 from landbridge._kinds import KINDS, gives_stream
-from landbridge.client._carrier import ROOM, CarrierError, RawLines, httpx_address, httpx_failures
+from landbridge.client._carrier import ROOM, CarrierError, httpx_address, httpx_failures
 from landbridge.client._in_memory import InMemory, InMemorySync
 from landbridge.code import Code
 from landbridge.errors import ConnectError
@@ -17,8 +17,8 @@ from landbridge.errors import ConnectError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from landbridge._headers import Lines, RawLines
     from landbridge.client._configuration import Configuration
-    from landbridge.client._outbound import Lines
     from landbridge.method import MethodInfo
 
 

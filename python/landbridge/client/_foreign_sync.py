@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from landbridge._core import PENDING, ClientExchange
 from landbridge._kinds import KINDS, gives_stream
 from landbridge.client._cancellation import may_be_given_up
-from landbridge.client._carrier import ROOM, CarrierError, RawLines, httpx_address, httpx_failures
+from landbridge.client._carrier import ROOM, CarrierError, httpx_address, httpx_failures
 from landbridge.client._in_memory import InMemory, InMemorySync
 from landbridge.code import Code
 from landbridge.errors import ConnectError
@@ -20,8 +20,8 @@ from landbridge.protocol import ProtocolType
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from landbridge._headers import Lines, RawLines
     from landbridge.client._configuration import Configuration
-    from landbridge.client._outbound import Lines
     from landbridge.method import MethodInfo
 
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from landbridge._headers import Lines
     from landbridge.client._asynchronous import ConnectClient
     from landbridge.client._operation import Operation
-    from landbridge.client._outbound import AsyncOutbound, Lines
+    from landbridge.client._outbound import AsyncOutbound
     from landbridge.method import MethodInfo
 
 __all__ = ["BidiStream", "ClientStream", "ServerStream"]

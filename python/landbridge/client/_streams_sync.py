@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from landbridge._headers import Lines
     from landbridge.client._blocking import ConnectClientSync
     from landbridge.client._operation import Operation
-    from landbridge.client._outbound import Lines, SyncOutbound
+    from landbridge.client._outbound import SyncOutbound
     from landbridge.method import MethodInfo
 
 __all__ = ["BidiStreamSync", "ClientStreamSync", "ServerStreamSync"]
