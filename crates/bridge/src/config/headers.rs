@@ -126,8 +126,8 @@ fn changeable(at: &At<'_>) -> Read<HeaderName> {
     Ok(name)
 }
 
-/// Not what `wire` keeps from being metadata (`is_reserved`): these are heads of HTTP, where a file may well say `date`,
-/// and where every name of a protocol is kept back, also those that gRPC leaves to applications.
+/// Not what `wire` keeps from being metadata (`is_reserved`): these are heads of HTTP, where a file may well say
+/// `date`, and where every name of a protocol is kept back, also those that gRPC leaves to applications.
 fn is_ours(name: &HeaderName) -> bool {
     let name = name.as_str();
     let of_the_message = ["content-encoding", "content-length", "content-type", "host", "trailer"];
