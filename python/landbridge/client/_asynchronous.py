@@ -71,8 +71,8 @@ class ConnectClient:
             timeout_ms: How long a call may take, in milliseconds or as a `timedelta`; no limit if not given.
             read_max_bytes: The largest response message in bytes, after decompression; 4 MiB if not given.
             interceptors: What stands around every call, the first outermost.
-            http_client: An `httpx.AsyncClient`, or an `InMemory` application, in place of the transport;
-                for the Connect protocol. Its owner closes it.
+            http_client: What carries calls in place of the transport: an `httpx.AsyncClient`, for Connect and
+                gRPC-Web, or an `InMemory` application, for all three protocols. Its owner closes it.
             transport: Connections and their settings; `Transport.default()` if not given.
             compress_min_bytes: Request messages below this many bytes are not compressed.
             wait_for_ready: Whether calls wait for a server that cannot be reached; the transport's if not

@@ -61,7 +61,8 @@ class ConnectClientSync:
     ) -> None:
         """Settle how calls are made; the arguments are those of `ConnectClient`.
 
-        `http_client` is an `httpx.Client` or an `InMemorySync` application here.
+        `http_client` is an `httpx.Client` or an `InMemorySync` application here, either for Connect and
+        gRPC-Web.
         """
         self._configuration = Configuration(
             address,
