@@ -69,7 +69,8 @@ class ConnectClient:
             accept_compression: What responses may be compressed by, the most wanted first; gzip if not given.
             send_compression: What requests are compressed by; `None` for nothing.
             timeout_ms: How long a call may take, in milliseconds or as a `timedelta`; no limit if not given.
-            read_max_bytes: The largest response message in bytes, after decompression; 4 MiB if not given.
+            read_max_bytes: The largest response message in bytes, after decompression; 4 MiB if not given,
+                -1 for no limit.
             interceptors: What stands around every call, the first outermost.
             http_client: What carries calls in place of the transport: an `httpx.AsyncClient`, for Connect and
                 gRPC-Web, or an `InMemory` application, for all three protocols. Its owner closes it.

@@ -83,7 +83,8 @@ class Configuration:
         self._decompressions = own(accepted)
         self._send = send_compression
         self._compress_min_bytes = compress_min_bytes
-        self._read_max_bytes = DEFAULT_READ_MAX_BYTES if read_max_bytes is None else read_max_bytes
+        limit = DEFAULT_READ_MAX_BYTES if read_max_bytes is None else read_max_bytes
+        self._read_max_bytes = UNLIMITED if limit < 0 else limit
         self._operations: dict[int, Operation] = {}
         self.wait_for_ready = False
         self._starter: Callable[[MethodInfo[Any, Any]], Starter]
@@ -121,7 +122,7 @@ class Configuration:
             "send_compression": "identity" if self._send is None else self._send.name(),
             "compression_level": None if self._send is None else level_of(self._send),
             "compress_min_bytes": self._compress_min_bytes,
-            "read_max_bytes": UNLIMITED if self._read_max_bytes < 0 else self._read_max_bytes,
+            "read_max_bytes": self._read_max_bytes,
             "user_agent": f"landbridge/{__version__}",
         }
 
