@@ -14,14 +14,16 @@ from landbridge._kinds import KINDS
 from landbridge._operations.beside import runs_trio
 from landbridge._operations.own_compression import plain
 from landbridge._operations.run_async import run
+from landbridge._request_target import URL_CHARACTERS, mounted, target
 from landbridge.errors import ConnectError
 from landbridge.request import RequestContext
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from landbridge._headers import Lines
     from landbridge._operations.beside import Event
-    from landbridge._operations.calls import Failure, Lines
+    from landbridge._operations.calls import Failure
     from landbridge._operations.operation import Operation
     from landbridge.server import ConnectASGIApplication
 
@@ -109,32 +111,6 @@ async def _request(
         await call.writable()
         return
     await loop.work(call, _run(operation, call))
-
-
-URL_CHARACTERS = "!$%&'()*+,/:;=?@[]~"
-"""What may stand in a URL beside letters, digits, `-`, `.` and `_` (RFC 3986). Some servers let more pass."""
-
-
-def target(path: str, query: bytes) -> str:
-    """What a request asks for, as it stands in a URL; the path does already."""
-    return f"{path}?{quote(query, safe=URL_CHARACTERS)}" if query else path
-
-
-def mounted(operations: dict[str, Operation], root: str, path: str) -> Operation | None:
-    """The method at a path, in an application that may be mounted at `root`.
-
-    Servers and frameworks differ in whether the path begins with that. And a part of `root` may be the
-    application's own: what is mounted at `/api` and then at `/package.Service` has both in it.
-    """
-    found = operations.get(path)
-    if found is not None or not root:
-        return found
-    prefixes = [root[:end] for end in range(len(root)) if root[end] == "/"] + [root]
-    for whole in (path, root + path):
-        for prefix in prefixes:
-            if whole.startswith(prefix) and (found := operations.get(whole.removeprefix(prefix))) is not None:
-                return found
-    return None
 
 
 async def _run(operation: Operation, call: AsgiCall) -> None:

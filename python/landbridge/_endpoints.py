@@ -7,8 +7,8 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from landbridge._kinds import gives_stream
 from landbridge._settings import described
-from landbridge.method import StreamType
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -138,6 +138,6 @@ def blocks(endpoint: Endpoint[Any, Any]) -> bool:
     written = inspect.unwrap(endpoint.function)
     while isinstance(written, functools.partial):
         written = inspect.unwrap(written.func)
-    if endpoint.method.stream_type in {StreamType.SERVER_STREAM, StreamType.BIDI_STREAM}:
+    if gives_stream(endpoint.method.stream_type):
         return inspect.isgeneratorfunction(written)
     return inspect.isroutine(written) and not inspect.iscoroutinefunction(written)

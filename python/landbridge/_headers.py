@@ -8,6 +8,12 @@ from landbridge._core import check_header
 
 __all__ = ["Headers"]
 
+Lines = list[tuple[str, str]]
+"""Header lines, name and value, in order."""
+
+RawLines = list[tuple[bytes, bytes]]
+"""The same as other people's servers and HTTP clients have them."""
+
 
 class Headers(MutableMapping[str, str]):
     """Header lines by name, whatever the case of the name.

@@ -9,11 +9,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from landbridge._asgi import mounted, target
 from landbridge._core import PENDING, Exchange
 from landbridge._kinds import KINDS
 from landbridge._operations.own_compression import plain
 from landbridge._operations.run_sync import run_sync
+from landbridge._request_target import mounted, target
 from landbridge.code import Code
 from landbridge.errors import ConnectError
 from landbridge.request import RequestContext
@@ -21,7 +21,8 @@ from landbridge.request import RequestContext
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from landbridge._operations.calls import Failure, Lines
+    from landbridge._headers import Lines
+    from landbridge._operations.calls import Failure
     from landbridge.server import ConnectWSGIApplication
 
 _READ_AT_ONCE = 64 << 10

@@ -6,13 +6,14 @@ import time
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from landbridge._headers import Headers
-from landbridge.protocol import ProtocolType
+from landbridge._protocols import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
     from landbridge._operations.calls import CallFacts
     from landbridge.method import MethodInfo
+    from landbridge.protocol import ProtocolType
 
 __all__ = ["Headers", "Peer", "RequestContext"]
 
@@ -77,12 +78,6 @@ class _Done:
 
 
 _DONE = _Done()
-
-_PROTOCOLS = {
-    "connect": ProtocolType.CONNECT,
-    "grpc": ProtocolType.GRPC,
-    "grpc-web": ProtocolType.GRPC_WEB,
-}
 
 
 class HeadSender(Protocol):
@@ -157,7 +152,7 @@ class RequestContext(Generic[REQ, RES]):
     @property
     def protocol(self) -> ProtocolType:
         """What the caller speaks."""
-        return _PROTOCOLS[self._call.protocol]
+        return BY_NAME[self._call.protocol]
 
     @property
     def codec(self) -> str:

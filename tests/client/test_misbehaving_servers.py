@@ -362,6 +362,18 @@ def test_a_bomb_of_the_applications_own_compression_is_refused() -> None:
         assert failure(url, accept_compression=[OwnCompression()]).code is Code.RESOURCE_EXHAUSTED
 
 
+@pytest.mark.parametrize("compression", [GzipCompression(), OwnCompression()], ids=["ours", "own"])
+def test_a_client_without_a_limit_reads_a_message_of_any_size(compression: GzipCompression) -> None:
+    message = text("a" * (5 << 20))
+    content = compression.compress(message.SerializeToString())
+    more = f"content-encoding: {compression.name()}\r\n"
+    with (
+        raw_server(lambda peer: peer.sendall(http1(content, "application/proto", more=more))) as url,
+        client_of(url, ProtocolType.CONNECT, read_max_bytes=-1, accept_compression=[compression]) as client,
+    ):
+        assert client.execute_unary(request=text("a"), method=ECHO) == message
+
+
 @CASES
 def test_a_message_above_the_limit_is_refused(protocol: ProtocolType, stream: bool) -> None:
     message = text("hello" * 10).SerializeToString()

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from google.protobuf.wrappers_pb2 import Int32Value
+from landbridge._core import ClientExchange
+from landbridge._protocols import NAMES
 from landbridge.client import ConnectClientSync, TlsSettings, Transport
 
 from tests.client.echo import ECHO, text
@@ -59,3 +61,27 @@ def test_pem_is_taken_as_text_and_never_shown() -> None:
             transport=Transport(tls=TlsSettings(certificate=secret, private_key=secret)),
         )
     assert "c2VjcmV0" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "kind", "says"),
+    [("grcp", 0, '"grcp" is no protocol'), ("", 0, '"" is no protocol'), ("grpc", 200, "200 is no kind")],
+)
+def test_the_core_takes_no_name_or_number_for_another(protocol: str, kind: int, says: str) -> None:
+    def exchange(protocol: str, kind: int) -> ClientExchange:
+        style: dict[str, Any] = {
+            "protocol": protocol,
+            "codec": "proto",
+            "accept_compressions": [],
+            "send_compression": "identity",
+            "compression_level": None,
+            "compress_min_bytes": 0,
+            "read_max_bytes": 1,
+            "user_agent": "test",
+        }
+        return ClientExchange(style, path="/a.S/M", kind=kind, headers=None, timeout_ms=None, get=False)
+
+    for known in NAMES.values():
+        exchange(known, 3)
+    with pytest.raises(ValueError, match=says):
+        exchange(protocol, kind)

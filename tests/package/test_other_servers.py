@@ -16,7 +16,7 @@ import httpx
 import pytest
 import websockets.sync.client
 from google.protobuf.wrappers_pb2 import StringValue
-from landbridge._asgi import mounted
+from landbridge._request_target import mounted
 from landbridge.request import RequestContext
 from websockets.exceptions import InvalidStatus
 
@@ -185,6 +185,17 @@ def test_a_wsgi_server_serves_an_application(server: str) -> None:
     with served(server, "wsgi") as port, httpx.Client(timeout=30) as client:
         check_connect(client, f"http://127.0.0.1:{port}")
         check_web(client, f"http://127.0.0.1:{port}")
+
+
+def test_a_process_of_wsgi_brings_in_nothing_of_asgi() -> None:
+    program = """
+import sys
+import landbridge._wsgi
+needless = {"asyncio", "landbridge._asgi", "landbridge._operations.run_async"}
+assert not needless & set(sys.modules), needless & set(sys.modules)
+"""
+    path = {"PYTHONPATH": str(ROOT / "python")}
+    subprocess.run([sys.executable, "-c", program], env=path, check=True, timeout=60)
 
 
 @pytest.mark.parametrize("server", WSGI)

@@ -123,6 +123,23 @@ def test_a_bare_application_needs_no_lifespan(serve: Serve) -> None:
     assert httpx.post(f"http://127.0.0.1:{port}/{SERVICE}/Echo", json="a").json() == "a"
 
 
+@pytest.mark.parametrize("http2", [False, True])
+def test_headers_of_the_connection_are_the_servers_own(http2: bool, serve: Serve) -> None:
+    own = [b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"]
+
+    async def application(_scope: Any, _receive: Any, send: Any) -> None:
+        headers = [(name, b"x") for name in own] + [(b"x-rest", b"1")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"whole"})
+
+    port = serve(AsyncEcho(unary(echo)), fallback=application)
+    with httpx.Client(http1=not http2, http2=http2) as client:
+        answer = client.get(f"http://127.0.0.1:{port}/")
+    assert (answer.text, answer.headers["x-rest"]) == ("whole", "1")
+    # The server may well set one itself, but none to what the application said.
+    assert [name for name in own if answer.headers.get(name.decode()) == "x"] == []
+
+
 @pytest.mark.parametrize("path", [f"/{SERVICE}/Nothing", "/another.Service/Nothing"])
 def test_grpc_for_an_unknown_method_is_answered_in_grpc(path: str, serve: Serve, channel: Channel) -> None:
     port = serve(AsyncEcho(unary(echo)), fallback=bare)

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use landbridge_client::{Kind, Method, Policy, Spec, Style, carry};
+use landbridge_client::{Method, Policy, Spec, StreamKind, Style, carry};
 use landbridge_net::UpstreamHttp;
-use landbridge_schema::{JsonOptions, Schema, StreamKind, UnknownFields};
+use landbridge_schema::{JsonOptions, Schema, UnknownFields};
 use landbridge_wire::plain::Packing;
 use landbridge_wire::{Accepted, Codec, Limits, Protocol};
 
@@ -45,8 +45,8 @@ pub(crate) async fn make(order: &Order, call: &CallOrder, screen: Screen) -> Res
     };
     let kind = match &described {
         Some(method) => kind_of(method.kind()),
-        None if call.stream => Kind::Bidi,
-        None => Kind::Unary,
+        None if call.stream => StreamKind::BidiStream,
+        None => StreamKind::Unary,
     };
     let spec = spec(order, call, described.as_ref(), codec, kind)?;
     let answered_in_grpc =
@@ -86,10 +86,10 @@ fn spec(
     call: &CallOrder,
     described: Option<&landbridge_schema::Method>,
     codec: Codec,
-    kind: Kind,
+    kind: StreamKind,
 ) -> Result<Spec, Failure> {
     let idempotent = described.is_some_and(landbridge_schema::Method::no_side_effects);
-    if call.get && described.is_some() && !(idempotent && kind == Kind::Unary) {
+    if call.get && described.is_some() && !(idempotent && kind == StreamKind::Unary) {
         let reason = "only unary methods that declare `idempotency_level = NO_SIDE_EFFECTS` have it";
         return Err(Failure::Given(format!("{} cannot be called by GET: {reason}", call.method)));
     }
@@ -137,19 +137,22 @@ fn find(schema: &Schema, name: &MethodName) -> Result<landbridge_schema::Method,
     }))
 }
 
-fn kind_of(kind: StreamKind) -> Kind {
-    match kind {
-        StreamKind::Unary => Kind::Unary,
-        StreamKind::ClientStream => Kind::ClientStream,
-        StreamKind::ServerStream => Kind::ServerStream,
-        StreamKind::BidiStream => Kind::Bidi,
+fn kind_of(described: landbridge_schema::StreamKind) -> StreamKind {
+    use landbridge_schema::StreamKind as Described;
+
+    match described {
+        Described::Unary => StreamKind::Unary,
+        Described::ClientStream => StreamKind::ClientStream,
+        Described::ServerStream => StreamKind::ServerStream,
+        Described::BidiStream => StreamKind::BidiStream,
     }
 }
 
 /// The version of HTTP: as it was ordered; as gRPC needs it; as the server has answered in already; as streams in both
 /// directions need it, where TLS does not settle it.
-fn version(order: &Order, kind: Kind, answered: Option<UpstreamHttp>) -> UpstreamHttp {
-    let needed = order.protocol == Protocol::Grpc || (kind == Kind::Bidi && !order.server.address.target.tls);
+fn version(order: &Order, kind: StreamKind, answered: Option<UpstreamHttp>) -> UpstreamHttp {
+    let needed = order.protocol == Protocol::Grpc
+        || (kind == StreamKind::BidiStream && !order.server.address.target.tls);
     let known = order.server.http.or(needed.then_some(UpstreamHttp::Http2)).or(answered);
     known.unwrap_or(UpstreamHttp::Auto)
 }

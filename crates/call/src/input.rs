@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use bytes::Bytes;
-use landbridge_client::{Kind, Outgoing};
+use landbridge_client::{Outgoing, StreamKind};
 use landbridge_schema::{JsonError, JsonOptions, MessageType, UnknownFields};
 use landbridge_wire::Codec;
 use landbridge_wire::plain::Content;
@@ -25,7 +25,7 @@ pub(crate) struct Encoder {
     /// Which message it is; without a schema it is sent as it is.
     pub(crate) input: Option<MessageType>,
     pub(crate) codec: Codec,
-    pub(crate) kind: Kind,
+    pub(crate) kind: StreamKind,
 }
 
 /// Reads documents on a thread of their own, for they may be typed.
@@ -128,7 +128,7 @@ impl Encoder {
 mod tests {
     use super::*;
 
-    fn request(kind: Kind, text: &str) -> Result<Vec<String>, String> {
+    fn request(kind: StreamKind, text: &str) -> Result<Vec<String>, String> {
         let encoder = Encoder { input: None, codec: Codec::Json, kind };
         encoder
             .items("-d", text.as_bytes())
@@ -146,22 +146,22 @@ mod tests {
 
     #[test]
     fn streams_take_any_number_of_documents_and_other_methods_exactly_one() {
-        assert_eq!(request(Kind::Unary, " {} \n"), Ok(vec!["{}".to_owned(), "end".to_owned()]));
+        assert_eq!(request(StreamKind::Unary, " {} \n"), Ok(vec!["{}".to_owned(), "end".to_owned()]));
         assert_eq!(
-            request(Kind::Bidi, "{} []"),
+            request(StreamKind::BidiStream, "{} []"),
             Ok(vec!["{}".to_owned(), "[]".to_owned(), "end".to_owned()])
         );
-        assert_eq!(request(Kind::ClientStream, ""), Ok(vec!["end".to_owned()]));
-        let none = request(Kind::ServerStream, "\n").unwrap_err();
+        assert_eq!(request(StreamKind::ClientStream, ""), Ok(vec!["end".to_owned()]));
+        let none = request(StreamKind::ServerStream, "\n").unwrap_err();
         assert_eq!(none, "the method takes one message, and -d has none: an empty one is {}");
-        let more = request(Kind::Unary, "{}{}").unwrap_err();
+        let more = request(StreamKind::Unary, "{}{}").unwrap_err();
         assert_eq!(more, "the method takes one message, and -d has more");
     }
 
     #[test]
     fn what_is_no_json_is_refused() {
-        let error = request(Kind::Unary, "{sentence: 1}").unwrap_err();
+        let error = request(StreamKind::Unary, "{sentence: 1}").unwrap_err();
         assert!(error.starts_with("-d is no JSON: ") && error.ends_with("at line 1 column 2"), "{error}");
-        assert!(request(Kind::Bidi, "{} {").is_err());
+        assert!(request(StreamKind::BidiStream, "{} {").is_err());
     }
 }

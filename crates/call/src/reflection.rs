@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::uri::PathAndQuery;
-use landbridge_client::{Caller, Channel, Head, Kind, Method, Outgoing, Policy, Spec, Style, carry};
+use landbridge_client::{Caller, Channel, Head, Method, Outgoing, Policy, Spec, StreamKind, Style, carry};
 use landbridge_schema::reflection::{Client, Limits, Loaded, ReflectionError, Step, Wanted};
 use landbridge_wire::plain::Content;
 use landbridge_wire::{Code, RpcError};
@@ -68,7 +68,8 @@ impl Asker<'_> {
         let path: PathAndQuery = format!("{}{path}", self.prefix).parse().map_err(|_| {
             RpcError::new(Code::InvalidArgument, format!("{:?} cannot stand in a path", self.prefix))
         })?;
-        let method = Method { path, kind: Kind::ServerStream, idempotent: true, policy: Policy::default() };
+        let method =
+            Method { path, kind: StreamKind::ServerStream, idempotent: true, policy: Policy::default() };
         let spec = Spec {
             method: Arc::new(method),
             style: Arc::new(self.style.clone()),

@@ -16,7 +16,7 @@ use crate::carry::carry;
 use crate::channel::{Channel, ChannelSettings};
 use crate::members::Member;
 use crate::policy::Policy;
-use crate::spec::{Caller, Head, Kind, Method, Outgoing, Spec, Style};
+use crate::spec::{Caller, Head, Method, Outgoing, Spec, StreamKind, Style};
 
 /// The time between two tries to watch.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -80,7 +80,7 @@ async fn ask(channel: Channel, service: String, tell: watch::Sender<bool>) {
 fn watch_call() -> Spec {
     let method = Method {
         path: PathAndQuery::from_static("/grpc.health.v1.Health/Watch"),
-        kind: Kind::ServerStream,
+        kind: StreamKind::ServerStream,
         idempotent: true,
         policy: Policy::default(),
     };

@@ -6,6 +6,8 @@ use std::time::Duration;
 use landbridge_wire::Code;
 use serde::Deserialize;
 
+use crate::duration::parse_duration;
+
 /// What a service config says of one method.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
@@ -280,11 +282,8 @@ fn is_above_zero(number: f64) -> bool {
     number.is_finite() && number > 0.0
 }
 
-/// Protobuf's JSON form of a duration: seconds with an `s`.
 fn duration(name: &str, text: &str) -> Result<Duration, ServiceConfigError> {
-    let seconds = text.strip_suffix('s').and_then(|seconds| seconds.parse::<f64>().ok());
-    seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    parse_duration(text)
         .ok_or_else(|| bad(format!("`{name}` is {text:?}: it has to be seconds, such as \"0.1s\"")))
 }
 
@@ -347,6 +346,13 @@ mod tests {
             (
                 r#"{"methodConfig": [{"name": [{}], "hedgingPolicy": {"maxAttempts": 2, "nonFatalStatusCodes": ["NO"]}}]}"#,
                 "NO",
+            ),
+            (r#"{"methodConfig": [{"name": [{}], "timeout": "1e3s"}]}"#, r#"`timeout` is "1e3s""#),
+            (r#"{"methodConfig": [{"name": [{}], "timeout": "+1s"}]}"#, r#"`timeout` is "+1s""#),
+            (r#"{"methodConfig": [{"name": [{}], "timeout": "infs"}]}"#, r#"`timeout` is "infs""#),
+            (
+                r#"{"methodConfig": [{"name": [{}], "hedgingPolicy": {"maxAttempts": 2, "hedgingDelay": ".5s"}}]}"#,
+                r#"`hedgingDelay` is ".5s""#,
             ),
         ] {
             let error = ServiceConfig::parse(json).unwrap_err().to_string();

@@ -34,7 +34,7 @@ impl Style {
     /// How a call of such a method is made to a server, of which it may take so long.
     pub fn target(
         &self,
-        kind: Kind,
+        kind: StreamKind,
         scheme: &Scheme,
         authority: &Authority,
         timeout: Option<Duration>,
@@ -58,7 +58,7 @@ impl Style {
 
 /// How many messages flow each way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum StreamKind {
     /// One request, one response.
     Unary,
     /// A stream of requests, one response.
@@ -66,20 +66,10 @@ pub enum Kind {
     /// One request, a stream of responses.
     ServerStream,
     /// A stream each way.
-    Bidi,
+    BidiStream,
 }
 
-impl Kind {
-    /// By number: 0 unary, 1 client stream, 2 server stream, 3 bidi.
-    pub fn from_number(number: u8) -> Self {
-        match number {
-            0 => Self::Unary,
-            1 => Self::ClientStream,
-            2 => Self::ServerStream,
-            _ => Self::Bidi,
-        }
-    }
-
+impl StreamKind {
     /// Whether there is exactly one request message.
     pub fn sends_one(self) -> bool {
         matches!(self, Self::Unary | Self::ServerStream)
@@ -97,7 +87,7 @@ pub struct Method {
     /// `/package.Service/Method`, after the target's prefix.
     pub path: PathAndQuery,
     /// How many messages flow.
-    pub kind: Kind,
+    pub kind: StreamKind,
     /// Whether calling it twice leaves things as calling it once (RFC 9110 section 9.2.2), as its schema says.
     pub idempotent: bool,
     /// When a call of it is tried again, and how long it may take.

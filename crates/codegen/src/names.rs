@@ -2,7 +2,8 @@
 
 use crate::options::Naming;
 
-/// The name of a method's function: in snake case unless the user wants it as the schema has it, and with `_` behind it where Python or our clients need the name.
+/// The name of a method's function: in snake case unless the user wants it as the schema has it, and with `_` behind it
+/// where Python or our clients need the name.
 pub(crate) fn method(name: &str, naming: Naming) -> String {
     let name = if naming == Naming::Google { name.to_owned() } else { snake_case(name, naming) };
     public(&name, |name| is_keyword(name) || OF_CLIENTS.contains(&name))

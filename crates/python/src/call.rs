@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use http::{HeaderMap, Version};
 use landbridge_net::CertificateName;
-use landbridge_wire::{End, Protocol, RpcError};
+use landbridge_wire::metadata::is_of_the_connection;
+use landbridge_wire::{End, RpcError};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -15,7 +16,7 @@ use crate::content::{self, Given, custom_name};
 use crate::errors::{self, GivenError};
 use crate::handoff::{Channel, Outgoing, Over, Received};
 use crate::serving::{Facts, Kind};
-use crate::{metadata, pending};
+use crate::{metadata, pending, protocols};
 
 /// Header lines as Python gives them.
 pub(crate) type Lines = Vec<(String, String)>;
@@ -64,13 +65,11 @@ impl Call {
         }
     }
 
-    /// `connect`, `grpc` or `grpc-web`.
+    /// `connect`, `grpc` or `grpc-web`; `http` for plain HTTP.
     #[getter]
     fn protocol(&self) -> &'static str {
         match self.facts().kind {
-            Kind::Call { protocol: Protocol::Connect, .. } => "connect",
-            Kind::Call { protocol: Protocol::Grpc, .. } => "grpc",
-            Kind::Call { protocol: Protocol::GrpcWeb, .. } => "grpc-web",
+            Kind::Call { protocol, .. } => protocols::name(protocol),
             Kind::Http { .. } => "http",
         }
     }
@@ -288,7 +287,7 @@ impl Call {
             let (name, value) = line.ok_or_else(|| {
                 PyValueError::new_err("a header has a name or value that HTTP cannot carry")
             })?;
-            if !is_of_the_connection(&name) {
+            if !is_of_the_connection(name.as_str()) {
                 response.headers_mut().append(name, value);
             }
         }
@@ -325,14 +324,6 @@ pub(crate) fn milliseconds_until(then: Instant) -> f64 {
     let left = then.saturating_duration_since(now).as_secs_f64();
     let past = now.saturating_duration_since(then).as_secs_f64();
     (left - past) * 1e3
-}
-
-/// Fields that only the connection's own HTTP may set (RFC 9110 section 7.6.1).
-fn is_of_the_connection(name: &http::HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
-    )
 }
 
 fn head(headers: Option<Lines>) -> PyResult<Option<Outgoing>> {

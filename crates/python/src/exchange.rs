@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
-use landbridge_client::Kind;
+use landbridge_client::StreamKind;
 use landbridge_wire::output::Finish;
 use landbridge_wire::plain::{Content, PlainEvent, PlainReader, PlainWriter};
 use landbridge_wire::{Call, Code, Compression, End, Output, Protocol, RpcError, inbound};
@@ -19,7 +19,7 @@ use crate::errors::{self, GivenError};
 use crate::handoff::Over;
 use crate::offered::Offered;
 use crate::serving::{info, too_late};
-use crate::{metadata, pending};
+use crate::{kinds, metadata, pending, protocols};
 
 /// One request and its answer. What comes in is pushed; what goes out is taken by `take_output`.
 #[pyclass(frozen, module = "landbridge._core")]
@@ -66,7 +66,7 @@ impl Exchange {
         let request = request(http_method, target, http_version, headers)?;
         let path = request.uri().path().to_owned();
         let service = service.service();
-        let kind = kind.map(Kind::from_number);
+        let kind = kind.map(kinds::parse).transpose()?;
         let info = kind.map(|kind| info(kind, idempotent));
         let accepted = inbound::accept(request, &service.offer, info);
         let inbound::Accepted { call, reader, writer } = match accepted {
@@ -82,7 +82,7 @@ impl Exchange {
         let mut reader = PlainReader::new(reader, &call, &service.offer);
         let mut writer = PlainWriter::new(writer, &call, &service.offer, service.packing);
         let response_encoding = writer.compression();
-        if kind.is_some_and(Kind::sends_one) {
+        if kind.is_some_and(StreamKind::sends_one) {
             reader.expect_one();
         }
         let problem = if kind.is_none() {
@@ -116,11 +116,7 @@ impl Exchange {
     /// `connect`, `grpc` or `grpc-web`.
     #[getter]
     fn protocol(&self) -> &'static str {
-        match self.call.as_ref().map(|call| call.protocol) {
-            Some(Protocol::Grpc) => "grpc",
-            Some(Protocol::GrpcWeb) => "grpc-web",
-            Some(Protocol::Connect) | None => "connect",
-        }
+        protocols::name(self.call.as_ref().map_or(Protocol::Connect, |call| call.protocol))
     }
 
     /// The name of the codec of its messages.

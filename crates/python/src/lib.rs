@@ -10,6 +10,7 @@
 //! | `serving` | requests from `net`, routed, read and answered |
 //! | `handoff` | the way between I/O threads and Python, both directions |
 //! | `errors`, `metadata`, `content`, `pending` | values on their way between Rust and Python |
+//! | `kinds`, `names`, `protocols` | what Python calls things that `wire` and `client` know |
 //!
 //! The rules of the protocols are `landbridge-wire`'s. `python/landbridge/_core.pyi` says what Python sees.
 
@@ -19,10 +20,12 @@ mod content;
 mod errors;
 mod exchange;
 mod handoff;
+mod kinds;
 mod metadata;
 mod names;
 mod offered;
 mod pending;
+mod protocols;
 mod server;
 mod serving;
 mod settings;

@@ -6,13 +6,13 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use landbridge_client::Kind;
 use landbridge_net::{Address, Drain, ListenSettings, ServerSettings};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::call::{Call, cancel, wake};
 use crate::handoff::{Event, LoopQueue, ThreadQueue};
+use crate::kinds;
 use crate::offered::Offered;
 use crate::serving::{self, Front, IoThreads, Method, Routes};
 use crate::settings::{Settings, Tls};
@@ -225,7 +225,7 @@ fn routes(methods: Vec<GivenMethod>) -> PyResult<HashMap<String, Method>> {
         let method = Method {
             number,
             service: given.service,
-            kind: Kind::from_number(given.kind),
+            kind: kinds::parse(given.kind)?,
             idempotent: given.idempotent,
             blocking: given.blocking,
             head_first: given.head_first,

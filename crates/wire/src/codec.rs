@@ -10,8 +10,12 @@ pub enum Codec {
     /// Protobuf's JSON mapping, UTF-8.
     Json,
     /// A format that an application has itself, by its name.
-    Custom(Name),
+    Custom(CodecName),
 }
+
+/// The name of an application's codec. Only [`Codec`] makes it, of what was registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CodecName(Name);
 
 static CUSTOM: Names = Names::new();
 
@@ -24,13 +28,13 @@ impl Codec {
         match name {
             "proto" => Some(Self::Proto),
             "json" => Some(Self::Json),
-            _ => CUSTOM.find(name).map(Self::Custom),
+            _ => CUSTOM.find(name).map(CodecName).map(Self::Custom),
         }
     }
 
     /// The codec of this name, which is known from now on. None for a name that cannot stand in a content-type.
     pub fn register(name: &str) -> Option<Self> {
-        Self::from_name(name).or_else(|| CUSTOM.register(name).map(Self::Custom))
+        Self::from_name(name).or_else(|| CUSTOM.register(name).map(CodecName).map(Self::Custom))
     }
 
     /// The name in content-types.
@@ -38,7 +42,7 @@ impl Codec {
         match self {
             Self::Proto => "proto",
             Self::Json => "json",
-            Self::Custom(name) => CUSTOM.text(name),
+            Self::Custom(CodecName(name)) => CUSTOM.text(name),
         }
     }
 }

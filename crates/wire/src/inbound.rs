@@ -410,8 +410,8 @@ impl RequestReader {
     /// The next message, or the half-close after the last; none until more is pushed.
     ///
     /// # Errors
-    /// For more or fewer messages than the method takes, a message past the limit, flags that mean nothing, a compressed message without a compression, and a body
-    /// that ends inside a message.
+    /// For more or fewer messages than the method takes, a message past the limit, flags that mean nothing, a compressed
+    /// message without a compression, and a body that ends inside a message.
     pub fn event(&mut self) -> Result<Option<RequestEvent>, RpcError> {
         let message = match &mut self.source {
             Source::Whole { .. } if !self.ended => None,

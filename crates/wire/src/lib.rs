@@ -43,7 +43,6 @@ pub use compression::{Accepted, Compression};
 pub use error::{Detail, RpcError};
 pub use inbound::{RequestEvent, RequestReader, ResponseWriter};
 pub use message::{Chunks, Message, Payload};
-pub use name::Name;
 pub use outbound::{OpenedCall, RequestWriter, ResponseReader, Target};
 pub use output::{Finish, Output};
 pub use protocol::Protocol;

@@ -55,26 +55,41 @@ pub fn is_reserved(name: &str) -> bool {
             ) || rest.starts_with(b"internal-")
         }
         [b'c', b'o', b'n', b'n', b'e', b'c', b't', b'-', ..] => true,
-        _ => matches!(
-            name,
-            "connection"
-                | "keep-alive"
-                | "proxy-connection"
-                | "transfer-encoding"
-                | "upgrade"
-                | "http2-settings"
-                | "te"
-                | "trailer"
-                | "host"
-                | "expect"
-                | "content-length"
-                | "content-type"
-                | "content-encoding"
-                | "accept-encoding"
-                | "accept-post"
-                | "date"
-        ),
+        _ => {
+            is_of_the_connection(name)
+                || matches!(
+                    name,
+                    "trailer"
+                        | "host"
+                        | "expect"
+                        | "content-length"
+                        | "content-type"
+                        | "content-encoding"
+                        | "accept-encoding"
+                        | "accept-post"
+                        | "date"
+                )
+        }
     }
+}
+
+/// Whether a header, named in lower case, is about one connection and not about the message, so that nobody passes it
+/// on (RFC 9110 section 7.6.1) and HTTP/2 does not have it (RFC 9113 section 8.2.2; of `te` only `trailers`, which the
+/// client of each connection says itself). `http2-settings` was one as long as HTTP/1.1 could turn into HTTP/2 (RFC
+/// 7540 section 3.2.1).
+///
+/// `trailer` is none: it is about the message, and stands in HTTP/2 too (RFC 9110 section 6.6.2).
+pub fn is_of_the_connection(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "http2-settings"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 /// The value of a header that says how the message is to be read, and so must not say two things: of two lines, one

@@ -3,8 +3,9 @@
 use std::sync::{PoisonError, RwLock};
 
 /// A name, by its place among those of its kind: small, because every call holds a handful of codecs and compressions.
+/// It means nothing among those of another kind, so each kind wraps it in a type of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Name(u16);
+pub(crate) struct Name(u16);
 
 /// Names of one kind, each kept for the life of the process. Requests are only looked up in it, so it is as large as
 /// what the applications of the process have registered.
@@ -24,6 +25,8 @@ impl Names {
 
     /// Keeps a name, in lower case. None where it cannot stand in a header (RFC 9110 section 5.6.2, token), and for the
     /// one after 65,536 others.
+    ///
+    /// A token may hold `+` as well. In content-types that is what the codec's name comes behind, so no name has it.
     pub(crate) fn register(&self, name: &str) -> Option<Name> {
         let is_token = !name.is_empty()
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*.^_`|~-".contains(&byte));

@@ -1,4 +1,5 @@
-//! The outbound half: a [`Call`](crate::Call) and its messages are written as a request; the answer is read from the same protocol.
+//! The outbound half: a [`Call`](crate::Call) and its messages are written as a request; the answer is read from the
+//! same protocol.
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-Lines = list[tuple[str, str]]
-"""Header lines."""
+    from landbridge._headers import Lines
 
 Failure = tuple[str, str, list[tuple[str, bytes]]]
 """Code, message, and details as type names and bytes."""

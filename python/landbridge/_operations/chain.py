@@ -6,6 +6,7 @@ import functools
 from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Any
 
+from landbridge._kinds import gives_stream
 from landbridge._operations.ending import gone
 from landbridge._settings import described
 from landbridge.code import Code
@@ -73,19 +74,17 @@ def around(
     """The function with the interceptors around it, the first of them outermost."""
     name = _NAMES[stream_type] + ("_sync" if sync else "")
     start = "on_start_sync" if sync else "on_start"
+    gives = gives_stream(stream_type)
     for interceptor in reversed(interceptors):
         # One object may do both; as a metadata interceptor it stands around itself.
         if hasattr(interceptor, name):
             intercept = getattr(interceptor, name)
-            if stream_type in _STREAMS:
+            if gives:
                 intercept = functools.partial(_tidied, intercept)
             function = functools.partial(intercept, function)
         if hasattr(interceptor, start):
-            function = functools.partial(_MARKED[sync, stream_type in _STREAMS], interceptor, function)
+            function = functools.partial(_MARKED[sync, gives], interceptor, function)
     return function
-
-
-_STREAMS = (StreamType.SERVER_STREAM, StreamType.BIDI_STREAM)
 
 
 def _tidied(

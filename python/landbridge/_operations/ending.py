@@ -13,7 +13,8 @@ from landbridge.code import Code
 from landbridge.errors import ConnectError, _given
 
 if TYPE_CHECKING:
-    from landbridge._operations.calls import Failure, Lines
+    from landbridge._headers import Lines
+    from landbridge._operations.calls import Failure
     from landbridge._operations.operation import Operation
     from landbridge.request import RequestContext
 

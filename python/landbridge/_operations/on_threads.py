@@ -11,15 +11,16 @@ import threading
 from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any
 
+from landbridge._kinds import gives_stream, takes_stream
 from landbridge._operations import handler_threads
 from landbridge._operations.beside import beside
 from landbridge._operations.ending import gone, is_cancellation
 from landbridge.errors import ConnectError
-from landbridge.method import StreamType
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
+    from landbridge.method import StreamType
     from landbridge.request import RequestContext
 
 logger = logging.getLogger("landbridge")
@@ -29,9 +30,8 @@ _END: Any = object()
 
 def awaitable(function: Callable[..., Any], stream_type: StreamType) -> Callable[..., Any]:
     """A handler that runs a blocking one on a thread."""
-    run = _stream if stream_type in {StreamType.SERVER_STREAM, StreamType.BIDI_STREAM} else _single
-    takes_stream = stream_type in {StreamType.CLIENT_STREAM, StreamType.BIDI_STREAM}
-    return functools.partial(run, function, takes_stream)
+    run = _stream if gives_stream(stream_type) else _single
+    return functools.partial(run, function, takes_stream(stream_type))
 
 
 async def _single(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from landbridge._kinds import gives_stream, takes_stream
 from landbridge._settings import described
 from landbridge.code import Code
 from landbridge.errors import ConnectError
@@ -32,6 +33,7 @@ class Operation:
         "codecs",
         "compressions",
         "function",
+        "gives_stream",
         "input",
         "is_async",
         "method",
@@ -39,6 +41,7 @@ class Operation:
         "read_max_bytes",
         "shows_exceptions",
         "stream_type",
+        "takes_stream",
     )
 
     def __init__(
@@ -69,6 +72,9 @@ class Operation:
         self.shows_exceptions = shows_exceptions
         """Whether callers see the text of exceptions that are no `ConnectError`."""
         self.stream_type = method.stream_type
+        # Known here, because every call asks.
+        self.takes_stream = takes_stream(method.stream_type)
+        self.gives_stream = gives_stream(method.stream_type)
         self.input: type[Any] = method.input
         self.output: type[Any] = method.output
 

@@ -9,7 +9,7 @@ from landbridge._core import Compressed
 from landbridge.code import Code
 
 if TYPE_CHECKING:
-    from landbridge._operations.calls import Lines
+    from landbridge._headers import Lines
     from landbridge._operations.operation import Operation
 
 

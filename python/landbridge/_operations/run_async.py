@@ -17,7 +17,6 @@ from landbridge._operations.ending import (
 )
 from landbridge.code import Code
 from landbridge.errors import ConnectError
-from landbridge.method import StreamType
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -81,15 +80,14 @@ async def _answer(
     operation: Operation, call: Call, waits: AsyncWaits, ctx: RequestContext[Any, Any]
 ) -> bytes | None:
     """Run the handler. Returns the last message where that goes out with the end."""
-    kind = operation.stream_type
     codec = call.codec
     request: Any
-    if kind is StreamType.UNARY or kind is StreamType.SERVER_STREAM:
-        request = operation.decode(codec, await _only(call, waits))
-    else:
+    if operation.takes_stream:
         request = _messages(operation, call, waits)
+    else:
+        request = operation.decode(codec, await _only(call, waits))
     try:
-        if kind is StreamType.UNARY or kind is StreamType.CLIENT_STREAM:
+        if not operation.gives_stream:
             return operation.encode(codec, await operation.function(request, ctx))
         responses = operation.stream(operation.function(request, ctx))
         number = 0
@@ -108,7 +106,7 @@ async def _answer(
                 await close()
         return None
     finally:
-        if kind is StreamType.CLIENT_STREAM or kind is StreamType.BIDI_STREAM:
+        if operation.takes_stream:
             await request.aclose()
 
 

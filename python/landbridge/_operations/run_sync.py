@@ -14,7 +14,6 @@ from landbridge._operations.ending import (
 )
 from landbridge.code import Code
 from landbridge.errors import ConnectError
-from landbridge.method import StreamType
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -65,14 +64,9 @@ def _answer(
     operation: Operation, call: SyncCall, ctx: RequestContext[Any, Any]
 ) -> Generator[None, None, bytes | None]:
     """Run the handler. Returns the last message where that goes out with the end."""
-    kind = operation.stream_type
     codec = call.codec
-    request: Any
-    if kind is StreamType.UNARY or kind is StreamType.SERVER_STREAM:
-        request = operation.decode(codec, _only(call))
-    else:
-        request = _messages(operation, call)
-    if kind is StreamType.UNARY or kind is StreamType.CLIENT_STREAM:
+    request = _messages(operation, call) if operation.takes_stream else operation.decode(codec, _only(call))
+    if not operation.gives_stream:
         return operation.encode(codec, operation.function(request, ctx))
     responses = operation.stream(operation.function(request, ctx))
     is_first = True

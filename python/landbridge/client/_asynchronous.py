@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from landbridge._headers import Headers
+    from landbridge._headers import Headers, Lines
     from landbridge.client._context import CallContext
     from landbridge.client._operation import Operation
-    from landbridge.client._outbound import Lines, Starter
+    from landbridge.client._outbound import Starter
     from landbridge.client._streams import BidiStream, ClientStream, ServerStream
     from landbridge.client._transport import Transport
     from landbridge.codec import Codec
@@ -69,10 +69,11 @@ class ConnectClient:
             accept_compression: What responses may be compressed by, the most wanted first; gzip if not given.
             send_compression: What requests are compressed by; `None` for nothing.
             timeout_ms: How long a call may take, in milliseconds or as a `timedelta`; no limit if not given.
-            read_max_bytes: The largest response message in bytes, after decompression; 4 MiB if not given.
+            read_max_bytes: The largest response message in bytes, after decompression; 4 MiB if not given,
+                -1 for no limit.
             interceptors: What stands around every call, the first outermost.
-            http_client: An `httpx.AsyncClient`, or an `InMemory` application, in place of the transport;
-                for the Connect protocol. Its owner closes it.
+            http_client: What carries calls in place of the transport: an `httpx.AsyncClient`, for Connect and
+                gRPC-Web, or an `InMemory` application, for all three protocols. Its owner closes it.
             transport: Connections and their settings; `Transport.default()` if not given.
             compress_min_bytes: Request messages below this many bytes are not compressed.
             wait_for_ready: Whether calls wait for a server that cannot be reached; the transport's if not

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from landbridge._headers import Headers
+    from landbridge._headers import Headers, Lines
     from landbridge.client._context import CallContext
     from landbridge.client._operation import Operation
-    from landbridge.client._outbound import Lines, Starter
+    from landbridge.client._outbound import Starter
     from landbridge.client._streams_sync import BidiStreamSync, ClientStreamSync, ServerStreamSync
     from landbridge.client._transport import Transport
     from landbridge.codec import Codec
@@ -61,7 +61,8 @@ class ConnectClientSync:
     ) -> None:
         """Settle how calls are made; the arguments are those of `ConnectClient`.
 
-        `http_client` is an `httpx.Client` or an `InMemorySync` application here.
+        `http_client` is an `httpx.Client` or an `InMemorySync` application here, either for Connect and
+        gRPC-Web.
         """
         self._configuration = Configuration(
             address,

@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
     from landbridge.client._configuration import Configuration
 
-RawLines = list[tuple[bytes, bytes]]
-"""Header lines as HTTP has them."""
-
 ROOM = 64 << 10
 """Bytes of a request that may wait for the carrier."""
 

@@ -10,34 +10,27 @@ from landbridge._core import __version__
 from landbridge._kinds import KINDS
 from landbridge._limits import DEFAULT_READ_MAX_BYTES, UNLIMITED
 from landbridge._message_codecs import binary_codec_of
+from landbridge._protocols import NAMES
 from landbridge._settings import described
 from landbridge.code import Code
 from landbridge.compression.gzip import GzipCompression
 from landbridge.errors import ConnectError
 from landbridge.method import IdempotencyLevel
-from landbridge.protocol import ProtocolType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import timedelta
 
-    from landbridge._headers import Headers
+    from landbridge._headers import Headers, Lines
     from landbridge.client._operation import Operation
     from landbridge.client._outbound import Starter
     from landbridge.client._transport import Transport
     from landbridge.codec import Codec
     from landbridge.compression import Compression
     from landbridge.method import MethodInfo
-
-    Lines = list[tuple[str, str]]
+    from landbridge.protocol import ProtocolType
 
 DEFAULT_SEND_COMPRESSION = GzipCompression()
-
-_PROTOCOLS = {
-    ProtocolType.CONNECT: "connect",
-    ProtocolType.GRPC: "grpc",
-    ProtocolType.GRPC_WEB: "grpc-web",
-}
 
 
 class Configuration:
@@ -90,7 +83,8 @@ class Configuration:
         self._decompressions = own(accepted)
         self._send = send_compression
         self._compress_min_bytes = compress_min_bytes
-        self._read_max_bytes = DEFAULT_READ_MAX_BYTES if read_max_bytes is None else read_max_bytes
+        limit = DEFAULT_READ_MAX_BYTES if read_max_bytes is None else read_max_bytes
+        self._read_max_bytes = UNLIMITED if limit < 0 else limit
         self._operations: dict[int, Operation] = {}
         self.wait_for_ready = False
         self._starter: Callable[[MethodInfo[Any, Any]], Starter]
@@ -122,13 +116,13 @@ class Configuration:
     def style(self) -> dict[str, Any]:
         """The same for the core."""
         return {
-            "protocol": _PROTOCOLS[self.protocol],
+            "protocol": NAMES[self.protocol],
             "codec": "proto" if self._codec is None else self._codec.name(),
             "accept_compressions": self._accept,
             "send_compression": "identity" if self._send is None else self._send.name(),
             "compression_level": None if self._send is None else level_of(self._send),
             "compress_min_bytes": self._compress_min_bytes,
-            "read_max_bytes": UNLIMITED if self._read_max_bytes < 0 else self._read_max_bytes,
+            "read_max_bytes": self._read_max_bytes,
             "user_agent": f"landbridge/{__version__}",
         }
 

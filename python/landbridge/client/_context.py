@@ -9,8 +9,9 @@ from landbridge._headers import Headers
 from landbridge.request import RequestContext
 
 if TYPE_CHECKING:
+    from landbridge._headers import Lines
     from landbridge.client._configuration import Configuration
-    from landbridge.client._outbound import Lines, OutboundCall
+    from landbridge.client._outbound import OutboundCall
     from landbridge.method import MethodInfo
 
 

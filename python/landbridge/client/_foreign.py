@@ -8,18 +8,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from landbridge._core import PENDING, ClientExchange
-from landbridge._kinds import KINDS
-from landbridge.client._carrier import ROOM, CarrierError, RawLines, httpx_address, httpx_failures
+from landbridge._kinds import KINDS, gives_stream
+from landbridge.client._carrier import ROOM, CarrierError, httpx_address, httpx_failures
 from landbridge.client._in_memory import InMemory, InMemorySync
 from landbridge.code import Code
 from landbridge.errors import ConnectError
-from landbridge.method import StreamType
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from landbridge._headers import Lines, RawLines
     from landbridge.client._configuration import Configuration
-    from landbridge.client._outbound import Lines
     from landbridge.method import MethodInfo
 
 
@@ -91,7 +90,8 @@ class _Starter:
         self._configuration = configuration
         self._style = configuration.style()
         self._path = f"/{method.service_name}/{method.name}"
-        self._kind = method.stream_type
+        self._kind = KINDS[method.stream_type]
+        self._gives_stream = gives_stream(method.stream_type)
 
     def start(
         self,
@@ -109,12 +109,12 @@ class _Starter:
         exchange = ClientExchange(
             self._style,
             path=self._path,
-            kind=KINDS[self._kind],
+            kind=self._kind,
             headers=headers,
             timeout_ms=timeout_ms,
             get=get,
         )
-        call = _Call(exchange, None if timeout_ms is None else timeout_ms / 1000, self._kind)
+        call = _Call(exchange, None if timeout_ms is None else timeout_ms / 1000, self._gives_stream)
         if message is not None:
             exchange.send(message)
             exchange.close_send()
@@ -128,11 +128,11 @@ class _Starter:
 class _Call:
     """One call, as `AsyncOutbound` has it."""
 
-    def __init__(self, exchange: ClientExchange, timeout: float | None, kind: StreamType) -> None:
+    def __init__(self, exchange: ClientExchange, timeout: float | None, gives_stream: bool) -> None:
         self._exchange = exchange
         self._timeout = timeout
         # A single response is taken when the call is over.
-        self._waits_for_reader = kind in {StreamType.SERVER_STREAM, StreamType.BIDI_STREAM}
+        self._waits_for_reader = gives_stream
         self._received: deque[Any] = deque()
         self._end: BaseException | None = None
         self._ended = False

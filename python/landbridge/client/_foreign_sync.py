@@ -9,20 +9,19 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from landbridge._core import PENDING, ClientExchange
-from landbridge._kinds import KINDS
+from landbridge._kinds import KINDS, gives_stream
 from landbridge.client._cancellation import may_be_given_up
-from landbridge.client._carrier import ROOM, CarrierError, RawLines, httpx_address, httpx_failures
+from landbridge.client._carrier import ROOM, CarrierError, httpx_address, httpx_failures
 from landbridge.client._in_memory import InMemory, InMemorySync
 from landbridge.code import Code
 from landbridge.errors import ConnectError
-from landbridge.method import StreamType
 from landbridge.protocol import ProtocolType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from landbridge._headers import Lines, RawLines
     from landbridge.client._configuration import Configuration
-    from landbridge.client._outbound import Lines
     from landbridge.method import MethodInfo
 
 
@@ -96,7 +95,8 @@ class _Starter:
         self._configuration = configuration
         self._style = configuration.style()
         self._path = f"/{method.service_name}/{method.name}"
-        self._kind = method.stream_type
+        self._kind = KINDS[method.stream_type]
+        self._gives_stream = gives_stream(method.stream_type)
 
     def start(
         self,
@@ -131,13 +131,13 @@ class _Starter:
         exchange = ClientExchange(
             self._style,
             path=self._path,
-            kind=KINDS[self._kind],
+            kind=self._kind,
             headers=headers,
             timeout_ms=timeout_ms,
             get=get,
         )
         timeout = None if timeout_ms is None else timeout_ms / 1000
-        call = _Call(exchange, self._carrier, timeout, self._kind)
+        call = _Call(exchange, self._carrier, timeout, self._gives_stream)
         if message is not None:
             exchange.send(message)
             exchange.close_send()
@@ -149,7 +149,7 @@ class _Call:
     """One call, as `SyncOutbound` has it."""
 
     def __init__(
-        self, exchange: ClientExchange, carrier: Any, timeout: float | None, kind: StreamType
+        self, exchange: ClientExchange, carrier: Any, timeout: float | None, gives_stream: bool
     ) -> None:
         self._exchange = exchange
         self._carrier = carrier
@@ -161,7 +161,7 @@ class _Call:
         self._cancelled = False
         self._begun = False
         # A single response is taken when the call is over.
-        self._waits_for_reader = kind in {StreamType.SERVER_STREAM, StreamType.BIDI_STREAM}
+        self._waits_for_reader = gives_stream
         self.half_closed = False
         self._waiting_bytes = 0
         self._changed = threading.Condition()

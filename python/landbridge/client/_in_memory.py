@@ -12,11 +12,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from landbridge._headers import Lines, RawLines
     from landbridge.client._foreign import Answer
     from landbridge.client._foreign_sync import AnswerSync
-    from landbridge.client._outbound import Lines
-
-    RawLines = list[tuple[bytes, bytes]]
 
 __all__ = ["InMemory", "InMemorySync"]
 

@@ -13,7 +13,6 @@ from landbridge._headers import Headers
 from landbridge.client._streams import Conversation, _Direct
 from landbridge.code import Code
 from landbridge.errors import ConnectError
-from landbridge.method import StreamType
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -43,7 +42,7 @@ class Intercepted(Conversation):
 
     @property
     def _gets_one(self) -> bool:
-        return self._operation.method.stream_type is StreamType.CLIENT_STREAM
+        return not self._operation.gives_stream
 
     def _function(self) -> Any:
         # One context belongs to one conversation; that is how the innermost function finds it. It does not
@@ -52,7 +51,7 @@ class Intercepted(Conversation):
         return self._client._around(self._operation, _answer if self._gets_one else _responses)
 
     def _request(self) -> Any:
-        if self._operation.method.stream_type is StreamType.SERVER_STREAM:
+        if not self._operation.takes_stream:
             return self._given
         if self._given is not None:
             return _asynchronous(self._given)

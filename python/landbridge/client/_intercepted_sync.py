@@ -13,7 +13,6 @@ from landbridge._headers import Headers
 from landbridge.client._streams_sync import Conversation, Direct
 from landbridge.code import Code
 from landbridge.errors import ConnectError
-from landbridge.method import StreamType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +48,7 @@ class Intercepted(Conversation):
 
     @property
     def _gets_one(self) -> bool:
-        return self._operation.method.stream_type is StreamType.CLIENT_STREAM
+        return not self._operation.gives_stream
 
     def _function(self) -> Any:
         # One context belongs to one conversation; that is how the innermost function finds it. It does not

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from landbridge._compressions import unpacked
 from landbridge._core import Compressed
+from landbridge._kinds import gives_stream, takes_stream
 from landbridge._settings import described
 from landbridge.code import Code
 from landbridge.errors import ConnectError
@@ -22,7 +23,17 @@ if TYPE_CHECKING:
 class Operation:
     """A method, with everything about it decided: how to write, how to send, how to read."""
 
-    __slots__ = ("_codec", "_compressions", "_read_max_bytes", "_send", "function", "method", "starter")
+    __slots__ = (
+        "_codec",
+        "_compressions",
+        "_read_max_bytes",
+        "_send",
+        "function",
+        "gives_stream",
+        "method",
+        "starter",
+        "takes_stream",
+    )
 
     def __init__(
         self,
@@ -35,6 +46,9 @@ class Operation:
         read_max_bytes: int,
     ) -> None:
         self.method = method
+        # Known here, because every call asks.
+        self.takes_stream = takes_stream(method.stream_type)
+        self.gives_stream = gives_stream(method.stream_type)
         self.starter: Any = starter
         """Starts its calls; a `SyncStarter` for the blocking client."""
         self.function: Callable[..., Any] | None = None

@@ -8,8 +8,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from landbridge._core import Events
-
-    Lines = list[tuple[str, str]]
+    from landbridge._headers import Lines
 
 
 class OutboundCall(Protocol):

@@ -9,7 +9,6 @@ from landbridge._core import PENDING
 from landbridge._fairness import IN_A_ROW
 from landbridge._headers import Headers
 from landbridge.client._response_metadata import wanted
-from landbridge.method import StreamType
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,9 +17,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from landbridge._headers import Lines
     from landbridge.client._asynchronous import ConnectClient
     from landbridge.client._operation import Operation
-    from landbridge.client._outbound import AsyncOutbound, Lines
+    from landbridge.client._outbound import AsyncOutbound
     from landbridge.method import MethodInfo
 
 __all__ = ["BidiStream", "ClientStream", "ServerStream"]
@@ -249,18 +249,17 @@ class _Direct(Conversation):
             return self._call
         client, operation, request = self._client, self._operation, self._request
         loop = self._loop = client._running_loop()
-        sends_one = operation.method.stream_type is StreamType.SERVER_STREAM
         call: AsyncOutbound = operation.starter.start(
             client._events_of(loop),
             None,
-            operation.encode(request) if sends_one else None,
+            None if operation.takes_stream else operation.encode(request),
             self._lines,
             self._timeout,
             False,
             client._configuration.wait_for_ready,
         )
         self._call = call
-        if not sends_one:
+        if operation.takes_stream:
             if request is not None:
                 self._sender = loop.create_task(_send_all(self, request))
             # Behind the first messages of the iterator, and behind all that is sent before the loop goes on.

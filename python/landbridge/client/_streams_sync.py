@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from landbridge._headers import Headers
 from landbridge.client._cancellation import covered
 from landbridge.client._response_metadata import wanted
-from landbridge.method import StreamType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,9 +16,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from landbridge._headers import Lines
     from landbridge.client._blocking import ConnectClientSync
     from landbridge.client._operation import Operation
-    from landbridge.client._outbound import Lines, SyncOutbound
+    from landbridge.client._outbound import SyncOutbound
     from landbridge.method import MethodInfo
 
 __all__ = ["BidiStreamSync", "ClientStreamSync", "ServerStreamSync"]
@@ -243,12 +243,10 @@ class Direct(Conversation):
             if self._call is not None:
                 return self._call
             operation, request = self._operation, self._request
-            kind = operation.method.stream_type
-            sends_one = kind is StreamType.SERVER_STREAM
             call: SyncOutbound = operation.starter.start(
                 None,
                 None,
-                operation.encode(request) if sends_one else None,
+                None if operation.takes_stream else operation.encode(request),
                 self._lines,
                 self._timeout,
                 False,
@@ -256,7 +254,7 @@ class Direct(Conversation):
             )
             self._call = call
             covered(call)
-            if request is not None and kind is StreamType.BIDI_STREAM:
+            if request is not None and operation.takes_stream and operation.gives_stream:
                 self._sender = threading.Thread(
                     target=copy_context().run,
                     args=(self._send_all, call, request),

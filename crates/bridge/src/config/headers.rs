@@ -1,6 +1,7 @@
 //! Headers that a configuration adds and removes.
 
 use http::HeaderName;
+use landbridge_wire::metadata::is_of_the_connection;
 
 use super::format::Format;
 use super::reader::{At, Message, Read};
@@ -125,20 +126,13 @@ fn changeable(at: &At<'_>) -> Read<HeaderName> {
     Ok(name)
 }
 
+/// Not what `wire` keeps from being metadata (`is_reserved`): these are heads of HTTP, where a file may well say
+/// `date`, and where every name of a protocol is kept back, also those that gRPC leaves to applications.
 fn is_ours(name: &HeaderName) -> bool {
     let name = name.as_str();
-    let framing = [
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "host",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    framing.contains(&name) || name.starts_with("grpc-") || name.starts_with("connect-")
+    let of_the_message = ["content-encoding", "content-length", "content-type", "host", "trailer"];
+    is_of_the_connection(name)
+        || of_the_message.contains(&name)
+        || name.starts_with("grpc-")
+        || name.starts_with("connect-")
 }

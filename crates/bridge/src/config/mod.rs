@@ -1,8 +1,8 @@
 //! The Envoy file: text -> a [`Bootstrap`] that needs no further interpretation.
 //!
 //! The text becomes a tree (`yaml`), a cursor walks it and knows its path (`reader`), and one file per Envoy message says
-//! what the message means and how it is read. What is not supported stops the start, by its full path. The value that comes out
-//! has no names left to look up: a route holds its cluster's id and the settings of the pair, a duration is a
+//! what the message means and how it is read. What is not supported stops the start, by its full path. The value that
+//! comes out has no names left to look up: a route holds its cluster's id and the settings of the pair, a duration is a
 //! [`Duration`](std::time::Duration), a pattern is compiled.
 //!
 //! Files are read by protobuf's JSON mapping, as Envoy reads them: names in `snake_case` or `lowerCamelCase`, `0.25s` for

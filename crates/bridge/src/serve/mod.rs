@@ -199,7 +199,8 @@ impl Bridge {
         }
     }
 
-    /// Waits until all workers have left and the access logs are written, after [`leave`](Self::leave) or [`abort`](Self::abort).
+    /// Waits until all workers have left and the access logs are written, after [`leave`](Self::leave) or
+    /// [`abort`](Self::abort).
     pub fn join(self) {
         self.workers.into_iter().for_each(Worker::join);
         // Nobody adds to them any more.

@@ -30,16 +30,6 @@ impl Counter {
 pub struct Gauge(AtomicI64);
 
 impl Gauge {
-    /// One more.
-    pub fn increment(&self) {
-        self.0.fetch_add(1, Relaxed);
-    }
-
-    /// One less.
-    pub fn decrement(&self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-
     /// So many more, or less where it is negative. Says how many there are then.
     pub fn add(&self, amount: i64) -> i64 {
         self.0.fetch_add(amount, Relaxed).wrapping_add(amount)
@@ -133,14 +123,14 @@ impl Distribution {
         if count == 0 {
             return None;
         }
-        #[allow(clippy::cast_precision_loss)] // an estimate; counts are far below 2^52
+        #[expect(clippy::cast_precision_loss, reason = "an estimate; counts are far below 2^52")]
         let wanted = share * count as f64;
         let mut before = 0.0;
         let mut lower = 0;
         for (index, bucket) in self.buckets.iter().enumerate() {
             // Nothing is known about how far beyond the last bound a value lies.
             let upper = BOUNDS_MICROS.get(index).copied().unwrap_or(lower);
-            #[allow(clippy::cast_precision_loss)]
+            #[expect(clippy::cast_precision_loss, reason = "as above; so are the bounds")]
             let (here, from, width) = (*bucket as f64, lower as f64, (upper - lower) as f64);
             if here > 0.0 && before + here >= wanted {
                 return Some((from + width * (wanted - before) / here) / 1000.0);

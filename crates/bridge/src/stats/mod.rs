@@ -1,8 +1,8 @@
 //! What the bridge counts, under Envoy's names.
 //!
-//! Each worker counts for itself ([`WorkerStats`]), so that counting is one relaxed addition to memory no other worker writes;
-//! a [`Snapshot`] adds the workers up when somebody asks. Connections are counted where they are made, by the network
-//! layer; its counters are attached here and read with the others. Nothing about a request is looked up by name
+//! Each worker counts for itself ([`WorkerStats`]), so that counting is one relaxed addition to memory no other worker
+//! writes; a [`Snapshot`] adds the workers up when somebody asks. Connections are counted where they are made, by the
+//! network layer; its counters are attached here and read with the others. Nothing about a request is looked up by name
 //! but its method ([`calls`]).
 
 mod access_log;

@@ -498,6 +498,13 @@ const EVERY_FIELD: &[Case] = &[
     ),
     (
         "key: x-client",
+        "key: http2-settings",
+        &[
+            "HCM.route_config.virtual_hosts[0].routes[1].request_headers_to_add[0].header.key: `http2-settings` belongs to HTTP or to the RPC protocols, and the bridge writes it; it cannot be changed here",
+        ],
+    ),
+    (
+        "key: x-client",
         "key: grpc-timeout",
         &[
             "HCM.route_config.virtual_hosts[0].routes[1].request_headers_to_add[0].header.key: `grpc-timeout` belongs to HTTP or to the RPC protocols, and the bridge writes it; it cannot be changed here",

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http::uri::PathAndQuery;
-use landbridge_client::{Kind, Method, Policy, Proxy, Spec, Style, Target};
+use landbridge_client::{Method, Policy, Proxy, Spec, Style, Target};
 use landbridge_wire::plain::{Content, Packing};
-use landbridge_wire::{Accepted, Limits, Protocol};
+use landbridge_wire::{Accepted, Limits};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -18,7 +18,7 @@ use super::outbound::Outbound;
 use super::transport::{Shared, SharedChannel};
 use crate::call::{Lines, lines};
 use crate::content::{Given, levels};
-use crate::names;
+use crate::{kinds, names, protocols};
 
 /// What all calls of a client have in common, as Python names it.
 #[derive(Debug, FromPyObject)]
@@ -48,11 +48,7 @@ impl GivenStyle {
         let user_agent = HeaderValue::from_str(&self.user_agent)
             .map_err(|_| PyValueError::new_err("the user agent has characters that no header can carry"))?;
         Ok(Style {
-            protocol: match self.protocol.as_str() {
-                "grpc" => Protocol::Grpc,
-                "grpc-web" => Protocol::GrpcWeb,
-                _ => Protocol::Connect,
-            },
+            protocol: protocols::parse(&self.protocol)?,
             codec,
             encoding,
             accepts,
@@ -121,7 +117,7 @@ impl Client {
             path.parse().map_err(|_| PyValueError::new_err(format!("{path:?} cannot be a path of HTTP")))?;
         let method = Method {
             path,
-            kind: Kind::from_number(kind),
+            kind: kinds::parse(kind)?,
             idempotent,
             policy: self.inner.shared.policy(service, name),
         };

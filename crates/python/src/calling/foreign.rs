@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::USER_AGENT;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use landbridge_client::{Head, Kind};
+use landbridge_client::Head;
 use landbridge_wire::output::Finish;
 use landbridge_wire::plain::{self, Content, PlainRequestWriter, PlainResponseEvent, PlainResponseReader};
 use landbridge_wire::{Code, End, Output, RpcError};
@@ -19,8 +19,7 @@ use super::call::{owned, raise_end};
 use super::client::GivenStyle;
 use crate::call::{Lines, lines};
 use crate::content::{self, Given, custom_name};
-use crate::errors;
-use crate::pending;
+use crate::{errors, kinds, pending};
 
 /// One call. What is to be sent is taken by `take_request`; what comes is pushed.
 #[pyclass(frozen, module = "landbridge._core")]
@@ -58,7 +57,7 @@ impl ClientExchange {
         get: bool,
     ) -> PyResult<Self> {
         let style = style.checked()?;
-        let kind = Kind::from_number(kind);
+        let kind = kinds::parse(kind)?;
         let timeout = timeout_ms.and_then(|time| Duration::try_from_secs_f64(time / 1e3).ok());
         let authority = Authority::from_static("server");
         let target = style.target(kind, &Scheme::HTTP, &authority, timeout, get);

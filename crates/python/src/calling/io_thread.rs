@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
-use landbridge_client::{Channel, Kind, LONGEST_TURN, Spec, UnderWay, Wheel, carry};
+use landbridge_client::{Channel, LONGEST_TURN, Spec, StreamKind, UnderWay, Wheel, carry};
 use landbridge_net::OpenSockets;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -225,7 +225,7 @@ async fn make(start: Start, under_way: UnderWay) {
         return;
     }
     under_way.wheel().catch_up().await;
-    let awaited = (spec.method.kind == Kind::Unary).then(|| under_way.await_answer()).flatten();
+    let awaited = (spec.method.kind == StreamKind::Unary).then(|| under_way.await_answer()).flatten();
     let end = tokio::select! {
         biased;
         end = carry(&channel, &spec, &*outbound) => Some(end),

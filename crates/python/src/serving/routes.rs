@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use landbridge_client::Kind;
+use landbridge_client::StreamKind;
 use landbridge_wire::plain::Packing;
 use landbridge_wire::{MethodInfo, Offer, Shape};
 
@@ -21,7 +21,7 @@ pub(crate) struct Method {
     pub(crate) number: usize,
     /// Which of the services it belongs to.
     pub(crate) service: usize,
-    pub(crate) kind: Kind,
+    pub(crate) kind: StreamKind,
     /// Whether it has no side effects, and so may be called by GET.
     pub(crate) idempotent: bool,
     /// Whether its handler blocks, and so runs on a thread of the pool.
@@ -31,8 +31,8 @@ pub(crate) struct Method {
 }
 
 /// What `wire` has to know of a method.
-pub(crate) fn info(kind: Kind, no_side_effects: bool) -> MethodInfo {
-    let shape = if kind == Kind::Unary { Shape::Unary } else { Shape::Stream };
+pub(crate) fn info(kind: StreamKind, no_side_effects: bool) -> MethodInfo {
+    let shape = if kind == StreamKind::Unary { Shape::Unary } else { Shape::Stream };
     MethodInfo { shape, no_side_effects }
 }
 

@@ -26,8 +26,12 @@ pub enum Compression {
     /// RFC 1950 (zlib), which is what HTTP and gRPC call deflate.
     Deflate,
     /// One that an application does itself, by its name.
-    Custom(Name),
+    Custom(CompressionName),
 }
+
+/// The name of an application's compression. Only [`Compression`] makes it, of what was registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CompressionName(Name);
 
 static CUSTOM: Names = Names::new();
 
@@ -41,12 +45,12 @@ impl Compression {
         let own = [Self::Identity].into_iter().chain(Self::ALL);
         own.into_iter()
             .find(|compression| compression.name().eq_ignore_ascii_case(name))
-            .or_else(|| CUSTOM.find(name).map(Self::Custom))
+            .or_else(|| CUSTOM.find(name).map(CompressionName).map(Self::Custom))
     }
 
     /// The coding of this name, which is known from now on. None for a name that cannot stand in a header.
     pub fn register(name: &str) -> Option<Self> {
-        Self::from_name(name).or_else(|| CUSTOM.register(name).map(Self::Custom))
+        Self::from_name(name).or_else(|| CUSTOM.register(name).map(CompressionName).map(Self::Custom))
     }
 
     /// Whether this crate can do it.
@@ -62,7 +66,7 @@ impl Compression {
             Self::Brotli => "br",
             Self::Zstd => "zstd",
             Self::Deflate => "deflate",
-            Self::Custom(name) => CUSTOM.text(name),
+            Self::Custom(CompressionName(name)) => CUSTOM.text(name),
         }
     }
 

@@ -36,7 +36,8 @@ pub struct DirectResponse {
 pub struct Forward {
     /// Where to.
     pub targets: Targets,
-    /// How long a stream may be silent. `None`: for ever. The listener's `stream_idle_timeout` unless the route has its own.
+    /// How long a stream may be silent. `None`: for ever. The listener's `stream_idle_timeout` unless the route has its
+    /// own.
     pub idle_timeout: Option<Duration>,
     /// How long a stream may live. `None`: no limit. The listener's `max_stream_duration` unless the route has its own.
     pub max_stream_duration: Option<Duration>,
