@@ -69,7 +69,8 @@ class ConnectClient:
             accept_compression: What responses may be compressed by, the most wanted first; gzip if not given.
             send_compression: What requests are compressed by; `None` for nothing.
             timeout_ms: How long a call may take, in milliseconds or as a `timedelta`; no limit if not given.
-            read_max_bytes: The largest response message in bytes, after decompression; 4 MiB if not given.
+            read_max_bytes: The largest response message in bytes, after decompression: 1 or more, or -1 for
+                no limit; 4 MiB if not given. A larger one is `RESOURCE_EXHAUSTED`.
             interceptors: What stands around every call, the first outermost.
             http_client: An `httpx.AsyncClient`, or an `InMemory` application, in place of the transport;
                 for the Connect protocol. Its owner closes it.
@@ -77,6 +78,8 @@ class ConnectClient:
             compress_min_bytes: Request messages below this many bytes are not compressed.
             wait_for_ready: Whether calls wait for a server that cannot be reached; the transport's if not
                 given.
+
+        Raises `TypeError` or `ValueError` for what cannot work.
         """
         self._configuration = Configuration(
             address,
