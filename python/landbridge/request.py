@@ -215,7 +215,11 @@ class RequestContext(Generic[REQ, RES]):
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether nobody waits for the answer any more: the caller went away, or its deadline has passed."""
+        """Whether nobody waits for the answer any more: the caller went away, or its deadline has passed.
+
+        To a client's interceptors: whether the call was given up, or has run out of time. What was answered
+        is never cancelled.
+        """
         return self._call.is_cancelled
 
     def on_done(self, callback: Callable[[], object]) -> None:

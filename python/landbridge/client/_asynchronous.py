@@ -230,6 +230,8 @@ class ConnectClient:
             use_get,
             self._configuration.wait_for_ready,
         )
+        if ctx is not None:
+            ctx.begin(call)
         try:
             await ended
         except BaseException:

@@ -260,6 +260,8 @@ class _Direct(Conversation):
             client._configuration.wait_for_ready,
         )
         self._call = call
+        if self._context is not None:
+            self._context.begin(call)
         if request is not None and not sends_one:
             self._sender = loop.create_task(_send_all(self, request))
         return call
