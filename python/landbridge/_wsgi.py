@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from landbridge._asgi import mounted, target
 from landbridge._core import PENDING, Exchange
+from landbridge._hosts import place
 from landbridge._kinds import KINDS
 from landbridge._operations.own_compression import plain
 from landbridge._operations.run_sync import run_sync
@@ -143,18 +144,13 @@ class _Call:
 
     @property
     def server_address(self) -> str | None:
-        host = self._environ.get("HTTP_HOST")
-        if host is None:
-            return f"{self._environ['SERVER_NAME']}:{self._environ['SERVER_PORT']}"
-        if ":" in host:
-            return str(host)
-        return f"{host}:{443 if self._environ.get('wsgi.url_scheme') == 'https' else 80}"
+        asked = self._exchange.server_address(self._environ.get("wsgi.url_scheme", "http"))
+        return place(self._environ["SERVER_NAME"], self._environ["SERVER_PORT"]) if asked is None else asked
 
     @property
     def client_address(self) -> str | None:
-        address = self._environ.get("REMOTE_ADDR")
-        port = self._environ.get("REMOTE_PORT")
-        return None if not address else f"{address}:{port}" if port else str(address)
+        address: str | None = self._environ.get("REMOTE_ADDR")
+        return place(address, self._environ.get("REMOTE_PORT")) if address else None
 
     @property
     def is_cancelled(self) -> bool:

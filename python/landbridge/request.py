@@ -195,12 +195,12 @@ class RequestContext(Generic[REQ, RES]):
 
     @property
     def server_address(self) -> str | None:
-        """The host and port that the caller asked for."""
+        """The host and port that the caller asked for; the port of its scheme where it named none."""
         return self._call.server_address
 
     @property
     def client_address(self) -> str | None:
-        """Where the call comes from, as `address:port`."""
+        """Where the call comes from, as `address:port`, with an IPv6 address in brackets."""
         return self._call.client_address
 
     @property

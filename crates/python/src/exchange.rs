@@ -18,7 +18,7 @@ use crate::content::{self, Given, custom_name};
 use crate::errors::{self, GivenError};
 use crate::handoff::Over;
 use crate::offered::Offered;
-use crate::serving::{info, too_late};
+use crate::serving::{authority, info, too_late, with_port};
 use crate::{metadata, pending};
 
 /// One request and its answer. What comes in is pushed; what goes out is taken by `take_output`.
@@ -27,6 +27,8 @@ use crate::{metadata, pending};
 pub(crate) struct Exchange {
     /// None where the request was refused by its head.
     call: Option<Call>,
+    /// What the request has for its host.
+    host: Option<HeaderValue>,
     response_encoding: Compression,
     deadline: Option<Instant>,
     halves: Mutex<Halves>,
@@ -65,6 +67,7 @@ impl Exchange {
         let arrived = Instant::now();
         let request = request(http_method, target, http_version, headers)?;
         let path = request.uri().path().to_owned();
+        let host = authority(&request);
         let service = service.service();
         let kind = kind.map(Kind::from_number);
         let info = kind.map(|kind| info(kind, idempotent));
@@ -104,7 +107,7 @@ impl Exchange {
         }
         let deadline = call.timeout.and_then(|timeout| arrived.checked_add(timeout));
         let halves = Halves { reader: Some(reader), writer: Some(writer), out };
-        Ok(Self { call: Some(call), response_encoding, deadline, halves: Mutex::new(halves) })
+        Ok(Self { call: Some(call), host, response_encoding, deadline, halves: Mutex::new(halves) })
     }
 
     /// Whether the request was refused: then all of the answer is there to be taken.
@@ -139,6 +142,12 @@ impl Exchange {
     #[getter]
     fn response_encoding(&self) -> Option<&'static str> {
         custom_name(self.response_encoding)
+    }
+
+    /// The host that the caller asked for, with a port: its own, or that of the scheme. None where it named no host.
+    #[pyo3(signature = (scheme, /))]
+    fn server_address(&self, scheme: &str) -> Option<String> {
+        self.host.as_ref().map(|host| with_port(&metadata::text(host), scheme == "https"))
     }
 
     /// Milliseconds until the caller stops waiting; negative after that; none without a deadline.
@@ -264,6 +273,7 @@ impl Exchange {
         let halves = Halves { reader: None, writer: None, out };
         Self {
             call: None,
+            host: None,
             response_encoding: Compression::Identity,
             deadline: None,
             halves: Mutex::new(halves),
