@@ -99,6 +99,16 @@ def test_what_is_no_time_is_refused(url: str, timeout: Any, error: type[Exceptio
         ConnectClientSync(url, timeout_ms=timeout)
 
 
+def test_a_time_longer_than_any_is_refused_whatever_carries_the_call(url: str) -> None:
+    in_memory = InMemorySync(SyncEcho(unary(lambda request, _ctx: request)))
+    for http_client in (None, in_memory):
+        with (
+            ConnectClientSync(url, http_client=http_client) as client,
+            pytest.raises(ValueError, match=r"timeout_ms is 1e300: it must be a number of milliseconds"),
+        ):
+            client.execute_unary(request=text("a"), method=ECHO, timeout_ms=1e300)
+
+
 def test_times_are_numbers_or_timedeltas(url: str) -> None:
     times: list[float | timedelta | None] = [20_000, 20_000.0, timedelta(seconds=20), None]
     for timeout in times:
