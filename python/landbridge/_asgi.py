@@ -236,8 +236,7 @@ class AsgiCall:
     @property
     def is_cancelled(self) -> bool:
         """Whether nobody waits for the answer."""
-        left = self.timeout_ms()
-        return self.is_gone or (left is not None and left <= 0)
+        return self.is_gone or self._exchange.is_late
 
     def peer_certificates(self) -> tuple[list[bytes], Lines] | None:
         """ASGI has no word for them that its servers use."""
@@ -307,6 +306,5 @@ class AsgiCall:
 
     async def tell_lateness(self) -> None:
         """Answer that the deadline has passed."""
-        message = "the deadline has passed before the call was answered"
-        self.fail(("deadline_exceeded", message, []))
+        self._exchange.fail_late()
         await self.writable()

@@ -15,8 +15,6 @@ from landbridge._hosts import place
 from landbridge._kinds import KINDS
 from landbridge._operations.own_compression import plain
 from landbridge._operations.run_sync import run_sync
-from landbridge.code import Code
-from landbridge.errors import ConnectError
 from landbridge.request import RequestContext
 
 if TYPE_CHECKING:
@@ -155,8 +153,7 @@ class _Call:
     @property
     def is_cancelled(self) -> bool:
         """Whether the deadline has passed; WSGI does not tell whether the caller is there."""
-        left = self.timeout_ms()
-        return left is not None and left <= 0
+        return self._exchange.is_late
 
     def peer_certificates(self) -> tuple[list[bytes], Lines] | None:
         """WSGI has no word for them."""
@@ -171,8 +168,6 @@ class _Call:
     def receive_blocking(self) -> Any:
         """The next message, `None` after the last; reads as much as that takes."""
         while (message := self._exchange.receive()) is PENDING:
-            if self.is_cancelled:
-                raise ConnectError(Code.DEADLINE_EXCEEDED, "the caller's deadline has passed")
             self._take_more()
         return message
 

@@ -6,6 +6,8 @@ import json
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,13 +20,16 @@ import pytest
 import websockets.sync.client
 from google.protobuf.wrappers_pb2 import StringValue
 from landbridge._asgi import mounted
+from landbridge.code import Code
+from landbridge.errors import ConnectError
+from landbridge.method import StreamType
 from landbridge.request import RequestContext
 from websockets.exceptions import InvalidStatus
 
 from tests.package import elsewhere
 from tests.package.certificates import Authority, dns
 from tests.package.conftest import Serve
-from tests.package.echo import SERVICE, AsyncEcho, stub, text, unary
+from tests.package.echo import SERVICE, AsyncEcho, SyncEcho, stub, text, unary
 from tests.running.paths import ROOT
 from tests.running.processes import running
 
@@ -274,6 +279,41 @@ def test_what_a_wsgi_handler_answers_after_the_deadline_is_no_answer(server: str
         first, _, end = stream.content.partition(b"\2")
         assert first == enveloped(b'"a"')
         assert json.loads(end[4:])["error"]["code"] == "deadline_exceeded"
+
+
+@pytest.mark.parametrize("server", ["own", "WSGI"])
+def test_a_blocking_handler_gets_no_more_of_a_request_whose_deadline_has_passed(
+    server: str, serve: Serve
+) -> None:
+    told: list[Any] = []
+    ended = threading.Event()
+
+    def total(requests: Iterator[StringValue], ctx: RequestContext[Any, Any]) -> StringValue:
+        told.append(next(requests).value)
+        while not ctx.is_cancelled:
+            time.sleep(0.01)
+        try:
+            told.append(next(requests).value)
+        except ConnectError as late:
+            told.append((late.code, late.message))
+        finally:
+            ended.set()
+        return text("too late")
+
+    application = SyncEcho({"Sum": (StreamType.CLIENT_STREAM, total)})
+    own = server == "own"
+    url = f"http://127.0.0.1:{serve(application)}" if own else "http://in-memory"
+    with httpx.Client(timeout=30, transport=None if own else httpx.WSGITransport(application)) as client:
+        answer = client.post(
+            f"{url}/{SERVICE}/Sum",
+            content=enveloped(b'"a"') + enveloped(b'"b"'),
+            headers=STREAM | {"connect-timeout-ms": "200"},
+        )
+    assert ended.wait(20)
+    assert told == ["a", (Code.DEADLINE_EXCEEDED, "the caller's deadline has passed")]
+    error = json.loads(answer.content[5:])["error"]
+    message = "the deadline has passed before the call was answered"
+    assert error == {"code": "deadline_exceeded", "message": message}
 
 
 @pytest.mark.parametrize("server", WSGI)

@@ -155,6 +155,12 @@ impl Exchange {
         self.deadline.map(crate::call::milliseconds_until)
     }
 
+    /// Whether the caller's deadline has passed.
+    #[getter]
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
     /// The caller's metadata, line by line.
     fn metadata(&self) -> Vec<(&str, String)> {
         self.call.as_ref().map(|call| metadata::to_python(&call.metadata)).unwrap_or_default()
@@ -177,7 +183,10 @@ impl Exchange {
     }
 
     /// The next message; none after the last; `PENDING` until more is pushed.
+    ///
+    /// Raises `ConnectError` for a request that cannot be read, and once the deadline has passed.
     fn receive(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.check_deadline(py)?;
         let mut halves = self.halves();
         let Some(reader) = &mut halves.reader else { return Ok(py.None()) };
         match reader.event() {
@@ -256,6 +265,11 @@ impl Exchange {
         Ok(())
     }
 
+    /// Ends a call whose deadline has passed before its handler was done. Does nothing where it has ended.
+    fn fail_late(&self) {
+        self.write_end(None, End::failed(too_late()));
+    }
+
     /// What is to be sent now.
     fn take_output<'py>(&self, py: Python<'py>) -> Sent<'py> {
         let out = std::mem::take(&mut self.halves().out);
@@ -282,10 +296,6 @@ impl Exchange {
 
     fn halves(&self) -> MutexGuard<'_, Halves> {
         self.halves.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_late(&self) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
     fn check_deadline(&self, py: Python<'_>) -> PyResult<()> {
