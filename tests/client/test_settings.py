@@ -40,7 +40,7 @@ def test_settings_of_zero_are_refused(name: str) -> None:
         ({"address": None}, TypeError, 'the address is None: it must be a str, as "http://127.0.0.1:8080"'),
         ({"address": b"http://a"}, TypeError, "the address is b'http://a': it must be a str"),
         ({"address": ["http://a", 3]}, TypeError, "the address is 3: it must be a str"),
-        ({"address": []}, ValueError, "the list of addresses is empty: at least one is needed"),
+        ({"address": []}, ValueError, "no address of a server is given: at least one is needed"),
         (
             {"protocol": "grpc"},
             TypeError,

@@ -185,7 +185,7 @@ def _addresses(given: str | Sequence[str]) -> list[str]:
             wanted = 'a str, as "http://127.0.0.1:8080", or a list of these'
             raise TypeError(f"the address is {described(address)}: it must be {wanted}")
     if not addresses:
-        raise ValueError("the list of addresses is empty: at least one is needed")
+        raise ValueError("no address of a server is given: at least one is needed")
     return addresses
 
 
