@@ -270,19 +270,24 @@ class _Direct(Conversation):
         call = self._call
         if call is None or self._sender is not None or self._in_a_row >= IN_A_ROW:
             return PENDING
-        data = call.receive()
+        # As `_read`, without a step of its own for each message.
+        try:
+            data = call.receive()
+        except BaseException:
+            self._take(call)
+            raise
         return PENDING if data is PENDING else self._received(data, call)
 
     async def receive(self) -> Any:
         call = self._call or self._started()
         await self._take_turns()
-        data = call.receive() if self._sender is None else await self._watched(call)
+        data = self._read(call) if self._sender is None else await self._watched(call)
         while data is PENDING:
             waiter = self._future()
             call.when_readable(waiter)
             await waiter
             self._in_a_row = 0
-            data = call.receive() if self._sender is None else await self._watched(call)
+            data = self._read(call) if self._sender is None else await self._watched(call)
         return self._received(data, call)
 
     def _received(self, data: Any, call: AsyncOutbound) -> Any:
@@ -301,12 +306,19 @@ class _Direct(Conversation):
 
             await sleep(0)
 
-    async def _watched(self, call: AsyncOutbound) -> Any:
-        """As the call's, where an iterator of requests may have failed it."""
+    def _read(self, call: AsyncOutbound) -> Any:
+        """What has come. Of a call that has failed, what came with that is taken down."""
         try:
             return call.receive()
         except BaseException:
             self._take(call)
+            raise
+
+    async def _watched(self, call: AsyncOutbound) -> Any:
+        """As `_read`, where an iterator of requests may have failed the call."""
+        try:
+            return self._read(call)
+        except BaseException:
             await self._raise_senders()
             self._stop_sender()
             raise
