@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from landbridge._core import Exchange
+from landbridge._hosts import place
 from landbridge._kinds import KINDS
 from landbridge._operations.beside import runs_trio
 from landbridge._operations.own_compression import plain
@@ -199,26 +200,19 @@ class AsgiCall:
 
     @property
     def server_address(self) -> str | None:
+        asked = self._exchange.server_address(self._scope.get("scheme", "http"))
         server = self._scope.get("server")
-        host: str | None = next(
-            (value.decode("latin-1") for name, value in self._scope["headers"] if name == b"host"), None
-        )
-        if host is not None and ":" in host:
-            return host
-        if host is not None:
-            return f"{host}:{443 if self._scope.get('scheme') == 'https' else 80}"
-        return None if server is None else f"{server[0]}:{server[1]}"
+        return place(*server) if asked is None and server is not None else asked
 
     @property
     def client_address(self) -> str | None:
         client = self._scope.get("client")
-        return None if client is None else f"{client[0]}:{client[1]}"
+        return None if client is None else place(*client)
 
     @property
     def is_cancelled(self) -> bool:
         """Whether nobody waits for the answer."""
-        left = self.timeout_ms()
-        return self.is_gone or (left is not None and left <= 0)
+        return self.is_gone or self._exchange.is_late
 
     def peer_certificates(self) -> tuple[list[bytes], Lines] | None:
         """ASGI has no word for them that its servers use."""
@@ -288,6 +282,5 @@ class AsgiCall:
 
     async def tell_lateness(self) -> None:
         """Answer that the deadline has passed."""
-        message = "the deadline has passed before the call was answered"
-        self.fail(("deadline_exceeded", message, []))
+        self._exchange.fail_late()
         await self.writable()

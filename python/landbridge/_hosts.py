@@ -1,4 +1,4 @@
-"""Which addresses a server listens at that is told a host."""
+"""Hosts and their addresses: where a server listens that is told one, and how they are written."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def family(ip: str) -> socket.AddressFamily:
 def in_place(ip: str) -> str:
     """An address as it stands before a port."""
     return f"[{ip}]" if ":" in ip else ip
+
+
+def place(ip: str, port: int | str | None) -> str:
+    """An address and its port; a Unix socket has none."""
+    return ip if port is None or port == "" else f"{in_place(ip)}:{port}"
 
 
 def _is_here(ip: str) -> bool:

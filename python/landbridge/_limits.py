@@ -9,4 +9,4 @@ DEFAULT_COMPRESS_MIN_BYTES = 1024
 """Messages below this many bytes are not compressed by default."""
 
 UNLIMITED = (1 << 32) - 1
-"""More than an envelope can say that a message has."""
+"""As many bytes as an envelope can say that a message has; no larger limit says more."""

@@ -8,16 +8,13 @@ from landbridge._compressions import level_of, own
 from landbridge._core import Service
 from landbridge._limits import UNLIMITED
 from landbridge._message_codecs import codecs_of
-from landbridge._settings import made_of, whole_number
+from landbridge._settings import CODEC, COMPRESSION, made_of, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from landbridge.codec import Codec
     from landbridge.compression import Compression
-
-_CODEC = ("name", "encode", "decode")
-_COMPRESSION = ("name", "compress", "decompress")
 
 
 class Offer:
@@ -35,25 +32,21 @@ class Offer:
     ) -> None:
         whole_number("read_max_bytes", read_max_bytes, least=1, optional=True)
         whole_number("compress_min_bytes", compress_min_bytes, least=0)
-        given_codecs = None if codecs is None else made_of("codecs", codecs, _CODEC, "proto_json_codec()")
+        given_codecs = None if codecs is None else made_of("codecs", codecs, *CODEC)
         self._codecs = None if given_codecs is None else {codec.name(): codec for codec in given_codecs}
-        given = (
-            None
-            if compressions is None
-            else made_of("compressions", compressions, _COMPRESSION, "GzipCompression()")
-        )
+        given = None if compressions is None else made_of("compressions", compressions, *COMPRESSION)
         names = ["gzip"] if given is None else [compression.name() for compression in given]
         levels = {each.name(): level for each in given or () if (level := level_of(each)) is not None}
         self.compressions = own(given or ())
         """Those that the application does itself, by name."""
-        self.read_max_bytes = UNLIMITED if read_max_bytes is None else read_max_bytes
+        self.read_max_bytes = UNLIMITED if read_max_bytes is None else min(read_max_bytes, UNLIMITED)
         """The largest request message."""
         self.service = Service(
             codecs=["proto", "json"] if self._codecs is None else list(self._codecs),
             compressions=names,
             levels=levels,
             read_max_bytes=self.read_max_bytes,
-            compress_min_bytes=compress_min_bytes,
+            compress_min_bytes=min(compress_min_bytes, UNLIMITED),
         )
         """The same, as the core has it."""
 

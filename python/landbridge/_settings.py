@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
+CODEC = (("name", "encode", "decode"), "proto_json_codec()")
+"""For `having` and `made_of`: what every codec has, and an example of one."""
+
+COMPRESSION = (("name", "compress", "decompress"), "GzipCompression()")
+"""The same of a compression."""
+
 
 def pem(given: bytes | str | os.PathLike[str]) -> bytes | Path:
     """PEM, as text or as the path of its file, as the core takes it.
@@ -33,17 +39,27 @@ def described(given: Any) -> str:
 
 
 def whole_number(
-    name: str, given: Any, *, least: int, most: int | None = None, optional: bool = False
+    name: str,
+    given: Any,
+    *,
+    least: int,
+    most: int | None = None,
+    optional: bool = False,
+    unlimited: int | None = None,
 ) -> None:
-    """Raise `TypeError` or `ValueError` unless it is one; `None` is, where it is optional."""
+    """Raise `TypeError` or `ValueError` unless it is one; `None` is, where it is optional.
+
+    `unlimited` is a number out of bounds that stands for no limit, and is good.
+    """
     if given is None and optional:
         return
     is_number = isinstance(given, int) and not isinstance(given, bool)
-    if is_number and least <= given and (most is None or given <= most):
+    if is_number and (given == unlimited or (least <= given and (most is None or given <= most))):
         return
     wanted = f"{least} or more" if most is None else f"{least} to {most}"
+    instead = _or_none(optional) if unlimited is None else f", or {unlimited} for no limit"
     raise (ValueError if is_number else TypeError)(
-        f"{name} is {described(given)}: it must be a whole number, {wanted}{_or_none(optional)}"
+        f"{name} is {described(given)}: it must be a whole number, {wanted}{instead}"
     )
 
 
@@ -63,10 +79,17 @@ def seconds(name: str, given: Any, *, optional: bool = False, may_be_zero: bool 
 def instance(name: str, given: Any, wanted: type[Any], *, optional: bool = False) -> None:
     """Raise `TypeError` unless it is an instance of the class; `None` is good, where it is optional."""
     if not isinstance(given, wanted) and not (given is None and optional):
-        place = wanted.__qualname__
-        if wanted.__module__ != "builtins":
-            place = f"{wanted.__module__}.{place}"
+        # As users import it: private modules, and what is built in, they do not name.
+        modules = [each for each in wanted.__module__.split(".") if each[0] != "_" and each != "builtins"]
+        place = ".".join((*modules, wanted.__qualname__))
         raise TypeError(f"{name} is {described(given)}: it must be a {place}{_or_none(optional, '')}")
+
+
+def having(name: str, given: Any, methods: tuple[str, ...], example: str) -> None:
+    """Raise `TypeError` unless it is an object with all of these methods."""
+    if isinstance(given, type) or not all(hasattr(given, method) for method in methods):
+        wanted = f"an object with {', '.join(methods)}, as {example}"
+        raise TypeError(f"{name} is {described(given)}: it must be {wanted}")
 
 
 def made_of(name: str, given: Any, methods: tuple[str, ...], example: str) -> list[Any]:
@@ -75,9 +98,7 @@ def made_of(name: str, given: Any, methods: tuple[str, ...], example: str) -> li
         raise TypeError(f"{name} is {described(given)}: it must be a list, as [{example}]")
     items = list(given)
     for index, item in enumerate(items):
-        if isinstance(item, type) or not all(hasattr(item, method) for method in methods):
-            wanted = f"an object with {', '.join(methods)}, as {example}"
-            raise TypeError(f"{name}[{index}] is {described(item)}: it must be {wanted}")
+        having(f"{name}[{index}]", item, methods, example)
     return items
 
 

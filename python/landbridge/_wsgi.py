@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from landbridge._core import PENDING, Exchange
+from landbridge._hosts import place
 from landbridge._kinds import KINDS
 from landbridge._operations.own_compression import plain
 from landbridge._operations.run_sync import run_sync
 from landbridge._request_target import mounted, target
-from landbridge.code import Code
-from landbridge.errors import ConnectError
 from landbridge.request import RequestContext
 
 if TYPE_CHECKING:
@@ -144,24 +143,18 @@ class _Call:
 
     @property
     def server_address(self) -> str | None:
-        host = self._environ.get("HTTP_HOST")
-        if host is None:
-            return f"{self._environ['SERVER_NAME']}:{self._environ['SERVER_PORT']}"
-        if ":" in host:
-            return str(host)
-        return f"{host}:{443 if self._environ.get('wsgi.url_scheme') == 'https' else 80}"
+        asked = self._exchange.server_address(self._environ.get("wsgi.url_scheme", "http"))
+        return place(self._environ["SERVER_NAME"], self._environ["SERVER_PORT"]) if asked is None else asked
 
     @property
     def client_address(self) -> str | None:
-        address = self._environ.get("REMOTE_ADDR")
-        port = self._environ.get("REMOTE_PORT")
-        return None if not address else f"{address}:{port}" if port else str(address)
+        address: str | None = self._environ.get("REMOTE_ADDR")
+        return place(address, self._environ.get("REMOTE_PORT")) if address else None
 
     @property
     def is_cancelled(self) -> bool:
         """Whether the deadline has passed; WSGI does not tell whether the caller is there."""
-        left = self.timeout_ms()
-        return left is not None and left <= 0
+        return self._exchange.is_late
 
     def peer_certificates(self) -> tuple[list[bytes], Lines] | None:
         """WSGI has no word for them."""
@@ -176,8 +169,6 @@ class _Call:
     def receive_blocking(self) -> Any:
         """The next message, `None` after the last; reads as much as that takes."""
         while (message := self._exchange.receive()) is PENDING:
-            if self.is_cancelled:
-                raise ConnectError(Code.DEADLINE_EXCEEDED, "the caller's deadline has passed")
             self._take_more()
         return message
 

@@ -190,12 +190,12 @@ class RequestContext(Generic[REQ, RES]):
 
     @property
     def server_address(self) -> str | None:
-        """The host and port that the caller asked for."""
+        """The host and port that the caller asked for; the port of its scheme where it named none."""
         return self._call.server_address
 
     @property
     def client_address(self) -> str | None:
-        """Where the call comes from, as `address:port`."""
+        """Where the call comes from, as `address:port`, with an IPv6 address in brackets."""
         return self._call.client_address
 
     @property
@@ -210,7 +210,11 @@ class RequestContext(Generic[REQ, RES]):
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether nobody waits for the answer any more: the caller went away, or its deadline has passed."""
+        """Whether nobody waits for the answer any more: the caller went away, or its deadline has passed.
+
+        To a client's interceptors: whether the call was given up, or has run out of time. What was answered
+        is never cancelled.
+        """
         return self._call.is_cancelled
 
     def on_done(self, callback: Callable[[], object]) -> None:

@@ -81,16 +81,15 @@ class ConnectASGIApplication(_Servable, Generic[S]):
 
         Args:
             service: The service, or an asynchronous generator that yields it once: what stands before the
-            `yield`
-                runs at the start, what stands behind it at the end.
+                `yield` runs at the start, what stands behind it at the end.
             endpoints: The methods of a service, by path. Generated code gives it.
             interceptors: What stands around every call, the first outermost.
             read_max_bytes: The largest request message in bytes, after decompression; `None` for no limit.
             compressions: What callers may use in requests and get in responses; gzip if not given.
             codecs: The formats of messages; protobuf's binary and JSON if not given.
             compress_min_bytes: Response messages below this many bytes are not compressed.
-            show_exceptions: Whether callers see the text of exceptions that are no `ConnectError`. For
-            development.
+            show_exceptions: Whether callers see the text of exceptions that are no `ConnectError`, for
+                development.
             desc: Gives the descriptor of the service, for reflection. Generated code gives it.
         """
         if isinstance(service, type) or inspect.isasyncgenfunction(service):
@@ -151,12 +150,10 @@ class ConnectASGIApplication(_Servable, Generic[S]):
         }
 
     def _operation(self, endpoint: Endpoint[Any, Any]) -> Operation:
-        # Whoever imports a stub only to call a service needs no event loop for it.
-        from landbridge._operations.on_threads import awaitable  # noqa: PLC0415
-
         method = endpoint.method
         function = checked(endpoint)
         if blocks(endpoint):
+            # Threads are for those who have blocking handlers.
             from landbridge._operations.on_threads import awaitable  # noqa: PLC0415
 
             function = awaitable(function, method.stream_type)

@@ -120,6 +120,45 @@ def test_metadata_of_a_failure_is_told(serve: Serve, protocol: ProtocolType) -> 
     assert metadata.trailers["x-tail"] == "t"
 
 
+@PROTOCOLS
+@pytest.mark.parametrize("one_by_one", [True, False], ids=["received", "iterated"])
+def test_metadata_of_a_stream_that_fails_is_told(
+    serve: Serve, protocol: ProtocolType, one_by_one: bool
+) -> None:
+    class Noting:
+        async def on_start(self, _ctx: Any) -> None:
+            """Nothing to do."""
+
+        async def on_end(self, _token: None, ctx: Any, _error: Exception | None) -> None:
+            seen.append(ctx.response_trailers["x-tail"])
+
+    async def call(client: ConnectClient) -> None:
+        stream = client.execute_server_stream(request=text("aborted"), method=COUNT)
+        with pytest.raises(ConnectError):
+            await take_all(stream)
+        await stream.aclose()
+
+    async def take_all(stream: Any) -> None:
+        if one_by_one:
+            while True:
+                await stream.receive()
+        async for _ in stream:
+            pass
+
+    async def main() -> None:
+        async with ConnectClient(url, protocol=protocol) as client:
+            with ResponseMetadata() as metadata:
+                await call(client)
+            assert metadata.trailers["x-tail"] == "t"
+        async with ConnectClient(url, protocol=protocol, interceptors=[Noting()]) as client:
+            await call(client)
+            assert seen == ["t"]
+
+    seen: list[str] = []
+    url = f"http://127.0.0.1:{serve(AsyncEcho({'Count': (StreamType.SERVER_STREAM, fail_late)}))}"
+    asyncio.run(main())
+
+
 def test_a_status_of_grpcio_is_an_error_with_details() -> None:
     def refuse(_request: bytes, context: grpc.ServicerContext) -> bytes:
         packed = AnyMessage()

@@ -284,6 +284,44 @@ def test_all_kinds_of_calls_work_in_memory_sync(protocol: ProtocolType) -> None:
 
 
 @WITHOUT_TRAILERS
+def test_interceptors_in_memory_know_which_calls_were_given_up(
+    in_memory: Any, protocol: ProtocolType
+) -> None:
+    said: list[bool] = []
+
+    class Watching:
+        async def on_start(self, _ctx: Any) -> None:
+            """Nothing to do."""
+
+        async def on_end(self, _token: None, ctx: Any, error: Exception | None) -> None:
+            self.on_end_sync(None, ctx, error)
+
+        def on_start_sync(self, _ctx: Any) -> None:
+            """Nothing to do."""
+
+        def on_end_sync(self, _token: None, ctx: Any, _error: Exception | None) -> None:
+            said.append(ctx.is_cancelled)
+
+    async def body(client: ConnectClient) -> None:
+        await client.execute_unary(request=text("a"), method=ECHO)
+        assert [each.value async for each in client.execute_server_stream(request=text("2"), method=COUNT)]
+        async with client.execute_server_stream(request=text("100000000"), method=COUNT) as stream:
+            await stream.receive()
+        with pytest.raises(ConnectError):
+            await client.execute_unary(request=text("wait"), method=ECHO, timeout_ms=300)
+
+    in_memory(body, protocol, interceptors=[Watching()])
+    assert said == [False, False, True, True]
+    said.clear()
+    client, _ = in_memory_sync(protocol, interceptors=[Watching()])
+    client.execute_unary(request=text("a"), method=ECHO)
+    assert list(client.execute_server_stream(request=text("2"), method=COUNT))
+    with client.execute_server_stream(request=text("100000000"), method=COUNT) as stream:
+        stream.receive()
+    assert said == [False, False, True]
+
+
+@WITHOUT_TRAILERS
 def test_calls_in_memory_can_be_given_up_sync(protocol: ProtocolType) -> None:
     client, services = in_memory_sync(protocol)
     for _ in client.execute_server_stream(request=text("100000000"), method=COUNT):

@@ -15,6 +15,7 @@ from landbridge.errors import ConnectError
 from landbridge.protocol import ProtocolType
 
 from tests.client.echo import COUNT, ECHO, SUM, TALK, Echo, text
+from tests.package.echo import SyncEcho, unary
 
 AsyncTest = Callable[[ConnectClient], Coroutine[Any, Any, None]]
 PROTOCOLS = pytest.mark.parametrize("protocol", list(ProtocolType), ids=lambda protocol: protocol.value)
@@ -126,6 +127,8 @@ class Marks:
 
     def __init__(self) -> None:
         self.ends: list[tuple[str, Code | type[Exception] | None]] = []
+        self.cancelled: list[bool] = []
+        """What the context of each said then of whether the call was cancelled."""
         self.ended = threading.Semaphore(0)
         """Released for every end."""
 
@@ -142,8 +145,9 @@ class Marks:
         name: str = ctx.method.name
         return name
 
-    def on_end_sync(self, token: str, _ctx: Any, error: Exception | None) -> None:
+    def on_end_sync(self, token: str, ctx: Any, error: Exception | None) -> None:
         """Note it."""
+        self.cancelled.append(ctx.is_cancelled)
         how = error.code if isinstance(error, ConnectError) else None if error is None else type(error)
         self.ends.append((token, how))
         self.ended.release()
@@ -244,7 +248,9 @@ def sync_client(url: str) -> Iterator[Callable[..., ConnectClientSync]]:
     """Make blocking clients that have these interceptors."""
     clients: list[ConnectClientSync] = []
 
-    def make(*interceptors: Any, protocol: ProtocolType = ProtocolType.CONNECT) -> ConnectClientSync:
+    def make(
+        *interceptors: Any, protocol: ProtocolType = ProtocolType.CONNECT, url: str = url
+    ) -> ConnectClientSync:
         transport = Transport(http_version="2")
         client = ConnectClientSync(
             url, protocol=protocol, transport=transport, interceptors=interceptors, timeout_ms=60_000
@@ -405,6 +411,66 @@ def test_one_that_does_without_a_call_answers_in_its_place(run: Any, sync_client
         assert [message.value for message in call] == ["own"]
 
 
+def test_a_call_that_was_answered_is_not_cancelled_to_them(run: Any, sync_client: Any) -> None:
+    marks = Marks()
+
+    async def body(client: ConnectClient) -> None:
+        await client.execute_unary(request=text("a"), method=ECHO)
+        await client.execute_client_stream(request=texts("a"), method=SUM)
+        async for _ in client.execute_server_stream(request=text("2"), method=COUNT):
+            pass
+        async for _ in client.execute_bidi_stream(request=texts("a"), method=TALK):
+            pass
+        with pytest.raises(ConnectError):
+            async for _ in client.execute_server_stream(request=text("no number"), method=COUNT):
+                pass
+
+    run(body, marks)
+    client = sync_client(marks)
+    client.execute_unary(request=text("a"), method=ECHO)
+    client.execute_client_stream(request=[text("a")], method=SUM)
+    list(client.execute_server_stream(request=text("2"), method=COUNT))
+    list(client.execute_bidi_stream(request=[text("a")], method=TALK))
+    with pytest.raises(ConnectError):
+        list(client.execute_server_stream(request=text("no number"), method=COUNT))
+    ends = [("Echo", None), ("Sum", None), ("Count", None), ("Talk", None), ("Count", Code.UNKNOWN)]
+    assert marks.ends == ends * 2
+    assert marks.cancelled == [False] * 10
+
+
+def test_a_call_is_cancelled_to_them_from_the_moment_that_it_is(run: Any, sync_client: Any) -> None:
+    said: list[bool] = []
+
+    class Watching:
+        async def intercept_server_stream(self, call_next: Any, request: Any, ctx: Any) -> AsyncIterator[Any]:
+            try:
+                async for response in call_next(request, ctx):
+                    said.append(ctx.is_cancelled)
+                    yield response
+            finally:
+                said.append(ctx.is_cancelled)
+
+        def intercept_server_stream_sync(self, call_next: Any, request: Any, ctx: Any) -> Iterator[Any]:
+            try:
+                for response in call_next(request, ctx):
+                    said.append(ctx.is_cancelled)
+                    yield response
+            finally:
+                said.append(ctx.is_cancelled)
+
+    async def body(client: ConnectClient) -> None:
+        async with client.execute_server_stream(request=text("100000000"), method=COUNT) as call:
+            await call.receive()
+
+    run(body, Watching())
+    # Those of the asynchronous client are a message ahead, or two.
+    assert (said[0], set(said[1:-1]) <= {False}, said[-1]) == (False, True, True)
+    said.clear()
+    with sync_client(Watching()).execute_server_stream(request=text("100000000"), method=COUNT) as call:
+        call.receive()
+    assert said == [False, True]
+
+
 # Left early.
 
 
@@ -447,6 +513,7 @@ def test_a_break_leaves_them_and_cancels_the_call(run: Any, echo: Echo, protocol
 
     run(body, marks, noting, protocol=protocol)
     assert marks.ends == [("Count", Code.CANCELED), ("Talk", Code.CANCELED), ("Talk", Code.CANCELED)]
+    assert marks.cancelled == [True] * 3
 
 
 @PROTOCOLS
@@ -477,6 +544,7 @@ def test_a_break_leaves_them_and_cancels_the_call_sync(
         call.receive()
     left()
     assert marks.ends == [("Count", Code.CANCELED), ("Talk", Code.CANCELED), ("Talk", Code.CANCELED)]
+    assert marks.cancelled == [True] * 3
 
 
 def test_a_block_that_is_left_with_messages_unread_leaves_nothing_behind(run: Any, sync_client: Any) -> None:
@@ -656,6 +724,7 @@ def test_a_call_that_is_given_up_with_its_task_leaves_them(run: Any, echo: Echo,
 
     run(body, marks, noting)
     assert [end for _, end in marks.ends] == [Code.CANCELED]
+    assert marks.cancelled == [True]
 
 
 @CALLS_THAT_WAIT
@@ -692,6 +761,34 @@ def test_a_call_past_its_deadline_leaves_them(run: Any, echo: Echo, call: Any) -
 
     run(body, marks, Noting(), timeout_ms=500)
     assert [end for _, end in marks.ends] == [Code.DEADLINE_EXCEEDED]
+    assert marks.cancelled == [True]
+
+
+def test_a_call_past_its_deadline_leaves_them_sync(sync_client: Any, echo: Echo) -> None:
+    marks = Marks()
+    client = sync_client(marks, NotingSync())
+    for call in (
+        lambda: client.execute_unary(request=text("wait"), method=ECHO, timeout_ms=300),
+        lambda: list(client.execute_server_stream(request=text("wait"), method=COUNT, timeout_ms=300)),
+    ):
+        with pytest.raises(ConnectError) as late:
+            call()
+        assert late.value.code is Code.DEADLINE_EXCEEDED
+        echo.await_cancelled()
+    assert marks.cancelled == [True, True]
+
+
+def test_a_deadline_of_the_servers_own_is_an_answer_to_them(serve: Any, sync_client: Any) -> None:
+    def fail(_request: Any, _ctx: Any) -> StringValue:
+        raise ConnectError(Code.DEADLINE_EXCEEDED, "the database did not answer in time")
+
+    marks = Marks()
+    port = serve(SyncEcho(unary(fail)))
+    client = sync_client(marks, url=f"http://127.0.0.1:{port}")
+    with pytest.raises(ConnectError):
+        client.execute_unary(request=text("a"), method=ECHO)
+    assert marks.ends == [("Echo", Code.DEADLINE_EXCEEDED)]
+    assert marks.cancelled == [False]
 
 
 def test_cancelling_the_wait_for_a_message_loses_nothing(run: Any) -> None:
@@ -805,6 +902,7 @@ def test_a_call_that_another_thread_gives_up_leaves_them(sync_client: Any, echo:
     assert noting.left.acquire(timeout=20)
     assert marks.ended.acquire(timeout=20)
     assert [end for _, end in marks.ends] == [Code.CANCELED]
+    assert marks.cancelled == [True]
 
 
 @pytest.mark.parametrize("leave", ["cancel", "close"])

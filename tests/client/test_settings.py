@@ -1,5 +1,7 @@
 """Settings and arguments that cannot work are refused where they are given, in words."""
 
+import lzma
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -7,9 +9,13 @@ import pytest
 from google.protobuf.wrappers_pb2 import Int32Value
 from landbridge._core import ClientExchange
 from landbridge._protocols import NAMES
-from landbridge.client import ConnectClientSync, TlsSettings, Transport
+from landbridge.client import ConnectClient, ConnectClientSync, InMemorySync, TlsSettings, Transport
+from landbridge.code import Code
+from landbridge.compression.gzip import GzipCompression
+from landbridge.errors import ConnectError
 
 from tests.client.echo import ECHO, text
+from tests.package.echo import SyncEcho, unary
 
 
 @pytest.mark.parametrize(
@@ -31,7 +37,62 @@ def test_settings_of_zero_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("timeout", "error", "says"), [(float("nan"), ValueError, "nan"), ("1", TypeError, "'1'")]
+    ("settings", "error", "said"),
+    [
+        ({"address": None}, TypeError, 'the address is None: it must be a str, as "http://127.0.0.1:8080"'),
+        ({"address": b"http://a"}, TypeError, "the address is b'http://a': it must be a str"),
+        ({"address": ["http://a", 3]}, TypeError, "the address is 3: it must be a str"),
+        ({"address": []}, ValueError, "no address of a server is given: at least one is needed"),
+        (
+            {"protocol": "grpc"},
+            TypeError,
+            "protocol is 'grpc': it must be a landbridge.protocol.ProtocolType",
+        ),
+        ({"codec": "json"}, TypeError, "codec is 'json': it must be an object with name, encode, decode"),
+        (
+            {"accept_compression": ["gzip"]},
+            TypeError,
+            "accept_compression[0] is 'gzip': it must be an object with name, compress, decompress, as Gzip",
+        ),
+        (
+            {"accept_compression": GzipCompression()},
+            TypeError,
+            "accept_compression is a GzipCompression: it must be a list, as [GzipCompression()]",
+        ),
+        ({"send_compression": "gzip"}, TypeError, "send_compression is 'gzip': it must be an object with"),
+        (
+            {"send_compression": GzipCompression},
+            TypeError,
+            "send_compression is the class GzipCompression: it must be an object",
+        ),
+        (
+            {"read_max_bytes": "4M"},
+            TypeError,
+            "read_max_bytes is '4M': it must be a whole number, 1 or more, or -1 for no limit",
+        ),
+        ({"read_max_bytes": 0}, ValueError, "read_max_bytes is 0: it must be a whole number, 1 or more, or"),
+        ({"read_max_bytes": -2}, ValueError, "read_max_bytes is -2: it must be a whole number"),
+        ({"compress_min_bytes": -1}, ValueError, "compress_min_bytes is -1: it must be a whole number, 0 or"),
+        ({"transport": "h2"}, TypeError, "transport is 'h2': it must be a landbridge.client.Transport, or"),
+        ({"wait_for_ready": 1}, TypeError, "wait_for_ready is 1: it must be a bool, or None"),
+        ({"timeout_ms": True}, TypeError, "timeout_ms is True: it must be a number of milliseconds, a time"),
+    ],
+)
+@pytest.mark.parametrize("client", [ConnectClient, ConnectClientSync])
+def test_an_argument_of_a_client_that_makes_no_sense_is_named(
+    client: Any, settings: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=re.escape(said)):
+        client(**{"address": "http://127.0.0.1:1", **settings})
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error", "says"),
+    [
+        (float("nan"), ValueError, "nan"),
+        (float("inf"), ValueError, "inf.*None for no limit"),
+        ("1", TypeError, "'1'"),
+    ],
 )
 def test_what_is_no_time_is_refused(url: str, timeout: Any, error: type[Exception], says: str) -> None:
     with ConnectClientSync(url) as client, pytest.raises(error, match=rf"timeout_ms.*{says}"):
@@ -40,11 +101,69 @@ def test_what_is_no_time_is_refused(url: str, timeout: Any, error: type[Exceptio
         ConnectClientSync(url, timeout_ms=timeout)
 
 
+def test_a_time_longer_than_any_is_refused_whatever_carries_the_call(url: str) -> None:
+    in_memory = InMemorySync(SyncEcho(unary(lambda request, _ctx: request)))
+    for http_client in (None, in_memory):
+        with (
+            ConnectClientSync(url, http_client=http_client) as client,
+            pytest.raises(ValueError, match=r"timeout_ms is 1e300: it must be a number of milliseconds"),
+        ):
+            client.execute_unary(request=text("a"), method=ECHO, timeout_ms=1e300)
+
+
 def test_times_are_numbers_or_timedeltas(url: str) -> None:
     times: list[float | timedelta | None] = [20_000, 20_000.0, timedelta(seconds=20), None]
     for timeout in times:
         with ConnectClientSync(url, timeout_ms=timeout) as client:
             assert client.execute_unary(request=text("a"), method=ECHO).value == "a"
+
+
+class Xz:
+    """A compression of the application's own."""
+
+    def name(self) -> str:
+        """As in headers."""
+        return "xz"
+
+    def compress(self, data: bytes) -> bytes:
+        """Compress."""
+        return lzma.compress(data)
+
+    def decompress(self, data: bytes, read_max_bytes: int | None = None) -> bytes:
+        """Decompress up to a limit."""
+        decompressor = lzma.LZMADecompressor()
+        out = decompressor.decompress(data, -1 if read_max_bytes is None else read_max_bytes)
+        if not decompressor.eof:
+            raise ConnectError(Code.RESOURCE_EXHAUSTED, f"larger than {read_max_bytes} bytes")
+        return out
+
+
+@pytest.mark.parametrize("compression", [GzipCompression(), Xz()], ids=["of the core", "its own"])
+def test_responses_are_read_up_to_4_mib_unless_another_limit_is_given_or_none(compression: Any) -> None:
+    def fill(_request: Any, _ctx: Any) -> Any:
+        return text("a" * (4 << 20))
+
+    application = SyncEcho(unary(fill), compressions=[compression])
+    limits: list[tuple[int | None, bool]] = [
+        (None, False),
+        (4 << 20, False),
+        ((4 << 20) + 10, True),
+        (-1, True),
+        (1 << 80, True),
+    ]
+    for limit, is_read in limits:
+        with ConnectClientSync(
+            "http://in-memory",
+            http_client=InMemorySync(application),
+            accept_compression=[compression],
+            read_max_bytes=limit,
+        ) as client:
+            if is_read:
+                assert len(client.execute_unary(request=text("a"), method=ECHO).value) == 4 << 20
+                continue
+            with pytest.raises(ConnectError) as refused:
+                client.execute_unary(request=text("a"), method=ECHO)
+            assert refused.value.code is Code.RESOURCE_EXHAUSTED
 
 
 @pytest.mark.parametrize("message", ["text", None, Int32Value(value=1)])

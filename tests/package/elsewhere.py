@@ -90,6 +90,16 @@ def echo_sync(request: StringValue, ctx: Context) -> StringValue:
     return text(str(os.getpid())) if request.value == "who" else request
 
 
+async def where(_request: StringValue, ctx: Context) -> StringValue:
+    """Tell the two ends of the call."""
+    return where_sync(_request, ctx)
+
+
+def where_sync(_request: StringValue, ctx: Context) -> StringValue:
+    """Tell the two ends of the call."""
+    return text(f"{ctx.client_address} {ctx.server_address}")
+
+
 def count_sync(request: StringValue, _ctx: Context) -> Iterator[StringValue]:
     """Answer each letter by itself."""
     for letter in request.value:
@@ -135,6 +145,7 @@ asgi = AsyncEcho(
         "Back": (StreamType.BIDI_STREAM, back),
         "Slow": (StreamType.UNARY, slow),
         "Look": (StreamType.UNARY, look),
+        "Where": (StreamType.UNARY, where),
         "Blocking": (StreamType.UNARY, echo_sync),
         "BlockingCount": (StreamType.SERVER_STREAM, count_sync),
         "BlockingSum": (StreamType.CLIENT_STREAM, sum_sync),
@@ -146,6 +157,7 @@ wsgi = SyncEcho(
     {
         "Echo": (StreamType.UNARY, echo_sync),
         "Count": (StreamType.SERVER_STREAM, count_sync),
+        "Where": (StreamType.UNARY, where_sync),
         "Late": (StreamType.UNARY, late_sync),
         "LateCount": (StreamType.SERVER_STREAM, late_count_sync),
     }

@@ -149,6 +149,66 @@ def test_a_bad_stream_in_connect_ends_with_an_error(name: str, url: str) -> None
     assert json.loads(answer.content[5:])["error"]["code"] == code
 
 
+class Early:
+    """Has the handler's side begin before the request is read."""
+
+    async def on_start(self, ctx: Context) -> None:
+        """Begin."""
+
+    async def on_end(self, _token: None, _ctx: Context, _error: Exception | None) -> None:
+        """End."""
+
+    def on_start_sync(self, ctx: Context) -> None:
+        """Begin."""
+
+    def on_end_sync(self, _token: None, _ctx: Context, _error: Exception | None) -> None:
+        """End."""
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "no message"), (envelope(b'"a"') * 2, "more than one message")],
+    ids=["no message", "two messages"],
+)
+@pytest.mark.parametrize("interceptors", [(), (Early(),)], ids=["", "read by the handler's side"])
+@pytest.mark.parametrize("server", ["own, async", "own, sync", "ASGI", "WSGI"])
+def test_a_method_that_takes_one_message_gets_one_or_is_not_run(
+    server: str, interceptors: Any, content: bytes, said: str, serve: Serve
+) -> None:
+    ran: list[Any] = []
+
+    async def count(request: StringValue, _ctx: Context) -> AsyncIterator[StringValue]:
+        ran.append(request)
+        yield request
+
+    def count_sync(request: StringValue, _ctx: Context) -> Iterator[StringValue]:
+        ran.append(request)
+        yield request
+
+    async def post_asgi() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(application)) as client:
+            return await client.post(url, content=content, headers=STREAM)
+
+    kind = StreamType.SERVER_STREAM
+    if server in {"own, async", "ASGI"}:
+        application: Any = AsyncEcho({"Count": (kind, count)}, interceptors=interceptors)
+    else:
+        application = SyncEcho({"Count": (kind, count_sync)}, interceptors=interceptors)
+    if server.startswith("own"):
+        url = f"http://127.0.0.1:{serve(application)}/{SERVICE}/Count"
+        answer = httpx.post(url, content=content, headers=STREAM)
+    else:
+        url = f"http://in-memory/{SERVICE}/Count"
+        if server == "ASGI":
+            answer = asyncio.run(post_asgi())
+        else:
+            with httpx.Client(transport=httpx.WSGITransport(application)) as client:
+                answer = client.post(url, content=content, headers=STREAM)
+    message = f"the method takes exactly one message, and the request has {said}"
+    assert json.loads(answer.content[5:])["error"] == {"code": "unimplemented", "message": message}
+    assert ran == []
+
+
 @pytest.mark.parametrize("name", GRPC_CASES)
 @pytest.mark.parametrize("protocol", ["grpc", "grpc-web"])
 def test_a_bad_call_in_grpc_or_grpc_web_has_a_status(protocol: str, name: str, url: str) -> None:

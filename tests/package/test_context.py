@@ -108,8 +108,11 @@ def test_certificates_may_be_files(serve: Serve, authority: Authority, tmp_path:
     context = ssl.create_default_context(cadata=authority.certificate.decode())
     context.load_cert_chain(tmp_path / "client.pem")
     with httpx.Client(verify=context) as caller:
-        answer = caller.post(f"https://localhost:{port}/{SERVICE}/Echo", json="a")
+        url = f"https://localhost:{port}/{SERVICE}/Echo"
+        answer = caller.post(url, json="a")
+        without_port = caller.post(url, json="a", headers={"host": "localhost"})
     assert answer.json() == f"('client.example',) localhost:{port}"
+    assert without_port.json() == "('client.example',) localhost:443"
 
 
 def test_a_client_without_a_certificate_is_refused_or_nameless(serve: Serve, authority: Authority) -> None:

@@ -1,10 +1,13 @@
 """The applications under other people's servers, and mounted in other people's frameworks."""
 
 import asyncio
+import io
 import json
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,15 +20,20 @@ import pytest
 import websockets.sync.client
 from google.protobuf.wrappers_pb2 import StringValue
 from landbridge._request_target import mounted
+from landbridge.code import Code
+from landbridge.errors import ConnectError
+from landbridge.method import StreamType
 from landbridge.request import RequestContext
 from websockets.exceptions import InvalidStatus
 
 from tests.package import elsewhere
 from tests.package.certificates import Authority, dns
-from tests.package.echo import SERVICE, AsyncEcho, stub, text, unary
+from tests.package.conftest import Serve
+from tests.package.echo import SERVICE, AsyncEcho, SyncEcho, stub, text, unary
 from tests.running.paths import ROOT
 from tests.running.processes import running
 
+JSON = [(b"content-type", b"application/json")]
 STREAM = {"content-type": "application/connect+json"}
 
 COMMANDS = {
@@ -120,6 +128,77 @@ def test_blocking_handlers_of_an_asgi_server_run_on_threads(server: str) -> None
             pass
 
 
+HOSTS = {
+    "example.com": "example.com:80",
+    "example.com:": "example.com:80",
+    "example.com:81": "example.com:81",
+    "[::1]": "[::1]:80",
+    "[::1]:81": "[::1]:81",
+}
+"""What callers name, and what is to be known of it."""
+
+
+def check_addresses(url: str) -> None:
+    """Both ends of a call, as its handler is told."""
+    with httpx.Client(timeout=30) as client:
+        for host, told in HOSTS.items():
+            answer = client.post(f"{url}/{SERVICE}/Where", json="", headers={"host": host})
+            caller, server = answer.json().split()
+            assert (caller.startswith("127.0.0.1:"), server) == (True, told)
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "hypercorn, trio", "gunicorn"])
+def test_a_call_knows_which_host_was_asked_for_and_who_asked(server: str) -> None:
+    with served(server, "wsgi" if server in WSGI else "asgi") as port:
+        check_addresses(f"http://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("application", [elsewhere.asgi, elsewhere.wsgi], ids=["asynchronous", "blocking"])
+def test_a_call_of_the_own_server_knows_which_host_was_asked_for_and_who_asked(
+    application: Any, serve: Serve
+) -> None:
+    check_addresses(f"http://127.0.0.1:{serve(application)}")
+
+
+def test_a_call_from_an_ipv6_address_has_it_in_brackets() -> None:
+    def told(**scope: Any) -> Any:
+        requests = [{"type": "http.request", "body": b'""', "more_body": False}]
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            if not requests:
+                await anyio.sleep_forever()
+            return requests.pop()
+
+        async def send(event: dict[str, Any]) -> None:
+            sent.append(event)
+
+        call = {"type": "http", "method": "POST", "path": f"/{SERVICE}/Where", "headers": JSON}
+        asyncio.run(elsewhere.asgi(call | scope, receive, send))
+        return json.loads(sent[1]["body"])
+
+    assert told(client=("2001:db8::1", 5000), server=("::1", 81)) == "[2001:db8::1]:5000 [::1]:81"
+    assert told(client=None, server=("/run/app.sock", None)) == "None /run/app.sock"
+    assert told(scheme="https", headers=[*JSON, (b"host", b"[::1]")]) == "None [::1]:443"
+
+
+def test_a_call_from_an_ipv6_address_has_it_in_brackets_under_wsgi() -> None:
+    def told(**environ: str) -> Any:
+        call = {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": f"/{SERVICE}/Where",
+            "CONTENT_TYPE": "application/json",
+            "CONTENT_LENGTH": "2",
+            "SERVER_NAME": "::1",
+            "SERVER_PORT": "81",
+            "wsgi.input": io.BytesIO(b'""'),
+        }
+        return json.loads(b"".join(elsewhere.wsgi(call | environ, lambda *_: None)))
+
+    assert told(REMOTE_ADDR="2001:db8::1", REMOTE_PORT="5000") == "[2001:db8::1]:5000 [::1]:81"
+    assert told(**{"HTTP_HOST": "[::1]", "wsgi.url_scheme": "https"}) == "None [::1]:443"
+
+
 async def post(application: AsyncEcho, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
     """Make a unary call with 50 ms, as an ASGI server whose client stays."""
     requests = [{"type": "http.request", "body": b'"a"', "more_body": False}]
@@ -211,6 +290,41 @@ def test_what_a_wsgi_handler_answers_after_the_deadline_is_no_answer(server: str
         first, _, end = stream.content.partition(b"\2")
         assert first == enveloped(b'"a"')
         assert json.loads(end[4:])["error"]["code"] == "deadline_exceeded"
+
+
+@pytest.mark.parametrize("server", ["own", "WSGI"])
+def test_a_blocking_handler_gets_no_more_of_a_request_whose_deadline_has_passed(
+    server: str, serve: Serve
+) -> None:
+    told: list[Any] = []
+    ended = threading.Event()
+
+    def total(requests: Iterator[StringValue], ctx: RequestContext[Any, Any]) -> StringValue:
+        told.append(next(requests).value)
+        while not ctx.is_cancelled:
+            time.sleep(0.01)
+        try:
+            told.append(next(requests).value)
+        except ConnectError as late:
+            told.append((late.code, late.message))
+        finally:
+            ended.set()
+        return text("too late")
+
+    application = SyncEcho({"Sum": (StreamType.CLIENT_STREAM, total)})
+    own = server == "own"
+    url = f"http://127.0.0.1:{serve(application)}" if own else "http://in-memory"
+    with httpx.Client(timeout=30, transport=None if own else httpx.WSGITransport(application)) as client:
+        answer = client.post(
+            f"{url}/{SERVICE}/Sum",
+            content=enveloped(b'"a"') + enveloped(b'"b"'),
+            headers=STREAM | {"connect-timeout-ms": "200"},
+        )
+    assert ended.wait(20)
+    assert told == ["a", (Code.DEADLINE_EXCEEDED, "the caller's deadline has passed")]
+    error = json.loads(answer.content[5:])["error"]
+    message = "the deadline has passed before the call was answered"
+    assert error == {"code": "deadline_exceeded", "message": message}
 
 
 @pytest.mark.parametrize("server", WSGI)

@@ -100,6 +100,24 @@ def test_importing_a_module_imports_nothing_that_is_not_used(
     assert absent.isdisjoint(loaded)
 
 
+def test_what_runs_blocking_handlers_beside_an_event_loop_is_loaded_for_those(run_python: RunPython) -> None:
+    program = """
+import sys
+from tests.package.echo import AsyncEcho, unary
+
+async def echo(request, ctx):
+    return request
+
+def echo_sync(request, ctx):
+    return request
+
+for function in (echo, echo_sync):
+    assert AsyncEcho(unary(function))._operations
+    print("landbridge._operations.on_threads" in sys.modules)
+"""
+    assert run_python(program) == "False\nTrue\n"
+
+
 def test_serving_binary_messages_does_not_load_json(run_python: RunPython) -> None:
     program = """
 import sys

@@ -5,10 +5,9 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::USER_AGENT;
 use http::{HeaderName, HeaderValue, Response};
 use landbridge_net::{Frame, RecvBody};
-use landbridge_wire::plain::{self, PlainResponseEvent, PlainResponseReader};
+use landbridge_wire::plain::{PlainResponseEvent, PlainResponseReader};
 use landbridge_wire::{Code, End, Output, Protocol, ResponseHead, RpcError, Shape};
 use tokio::time::timeout;
 
@@ -99,18 +98,11 @@ pub(crate) async fn begin<'a, C: Caller>(
     let kind = spec.method.kind;
     let target = spec.style.target(kind, channel.scheme(), channel.authority(), left, spec.get);
     let mut metadata = spec.metadata.clone();
-    if !metadata.contains_key(USER_AGENT) {
-        metadata.insert(USER_AGENT, spec.style.user_agent.clone());
-    }
     if number > 0 {
         metadata.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(number));
     }
     let (mut writer, mut reader) =
-        plain::open(spec.method.path.clone(), metadata, &target, spec.style.packing)
-            .map_err(Failed::Unsendable)?;
-    if kind.gets_one() {
-        reader.expect_one();
-    }
+        spec.style.open(kind, spec.method.path.clone(), metadata, &target).map_err(Failed::Unsendable)?;
     let mut out = Output::new();
     let whole = kind.sends_one() || target.shape == Shape::Unary;
     let place = request.start(whole, &mut writer, &mut out).await.map_err(Failed::Unsendable)?;

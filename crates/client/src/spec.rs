@@ -5,9 +5,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::HeaderMap;
+use http::header::USER_AGENT;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use landbridge_wire::plain::{Content, Packing};
-use landbridge_wire::{Accepted, Codec, Compression, Limits, Protocol, Shape, outbound};
+use landbridge_wire::plain::{self, Content, Packing, PlainRequestWriter, PlainResponseReader};
+use landbridge_wire::{Accepted, Codec, Compression, Limits, Protocol, RpcError, Shape, outbound};
 
 use crate::policy::Policy;
 
@@ -53,6 +54,28 @@ impl Style {
             get,
             limits: self.limits,
         }
+    }
+
+    /// Begins a call of such a method to the target, which is [`target`](Self::target)'s: what writes its request, and
+    /// what reads its response and holds that to the number of messages there have to be.
+    ///
+    /// # Errors
+    /// As [`plain::open`].
+    pub fn open(
+        &self,
+        kind: StreamKind,
+        path: PathAndQuery,
+        mut metadata: HeaderMap,
+        target: &outbound::Target,
+    ) -> Result<(PlainRequestWriter, PlainResponseReader), RpcError> {
+        if !metadata.contains_key(USER_AGENT) {
+            metadata.insert(USER_AGENT, self.user_agent.clone());
+        }
+        let (writer, mut reader) = plain::open(path, metadata, target, self.packing)?;
+        if kind.gets_one() {
+            reader.expect_one();
+        }
+        Ok((writer, reader))
     }
 }
 

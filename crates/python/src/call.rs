@@ -15,7 +15,7 @@ use pyo3::types::PyBytes;
 use crate::content::{self, Given, custom_name};
 use crate::errors::{self, GivenError};
 use crate::handoff::{Channel, Outgoing, Over, Received};
-use crate::serving::{Facts, Kind};
+use crate::serving::{Facts, Kind, with_port};
 use crate::{metadata, pending, protocols};
 
 /// Header lines as Python gives them.
@@ -127,11 +127,8 @@ impl Call {
     /// The host that the caller asked for, with a port.
     #[getter]
     fn server_address(&self) -> Option<String> {
-        let host = metadata::text(self.facts().authority.as_ref()?);
-        let has_port =
-            host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
-        let port = if self.facts().is_encrypted() { 443 } else { 80 };
-        Some(if has_port { host } else { format!("{host}:{port}") })
+        let authority = self.facts().authority.as_ref()?;
+        Some(with_port(&metadata::text(authority), self.facts().is_encrypted()))
     }
 
     /// Where the caller's connection comes from: `address:port`.

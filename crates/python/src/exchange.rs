@@ -18,7 +18,7 @@ use crate::content::{self, Given, custom_name};
 use crate::errors::{self, GivenError};
 use crate::handoff::Over;
 use crate::offered::Offered;
-use crate::serving::{info, too_late};
+use crate::serving::{authority, info, too_late, with_port};
 use crate::{kinds, metadata, pending, protocols};
 
 /// One request and its answer. What comes in is pushed; what goes out is taken by `take_output`.
@@ -27,6 +27,8 @@ use crate::{kinds, metadata, pending, protocols};
 pub(crate) struct Exchange {
     /// None where the request was refused by its head.
     call: Option<Call>,
+    /// What the request has for its host.
+    host: Option<HeaderValue>,
     response_encoding: Compression,
     deadline: Option<Instant>,
     halves: Mutex<Halves>,
@@ -65,6 +67,7 @@ impl Exchange {
         let arrived = Instant::now();
         let request = request(http_method, target, http_version, headers)?;
         let path = request.uri().path().to_owned();
+        let host = authority(&request);
         let service = service.service();
         let kind = kind.map(kinds::parse).transpose()?;
         let info = kind.map(|kind| info(kind, idempotent));
@@ -104,7 +107,7 @@ impl Exchange {
         }
         let deadline = call.timeout.and_then(|timeout| arrived.checked_add(timeout));
         let halves = Halves { reader: Some(reader), writer: Some(writer), out };
-        Ok(Self { call: Some(call), response_encoding, deadline, halves: Mutex::new(halves) })
+        Ok(Self { call: Some(call), host, response_encoding, deadline, halves: Mutex::new(halves) })
     }
 
     /// Whether the request was refused: then all of the answer is there to be taken.
@@ -137,9 +140,21 @@ impl Exchange {
         custom_name(self.response_encoding)
     }
 
+    /// The host that the caller asked for, with a port: its own, or that of the scheme. None where it named no host.
+    #[pyo3(signature = (scheme, /))]
+    fn server_address(&self, scheme: &str) -> Option<String> {
+        self.host.as_ref().map(|host| with_port(&metadata::text(host), scheme == "https"))
+    }
+
     /// Milliseconds until the caller stops waiting; negative after that; none without a deadline.
     fn timeout_ms(&self) -> Option<f64> {
         self.deadline.map(crate::call::milliseconds_until)
+    }
+
+    /// Whether the caller's deadline has passed.
+    #[getter]
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
     /// The caller's metadata, line by line.
@@ -164,7 +179,10 @@ impl Exchange {
     }
 
     /// The next message; none after the last; `PENDING` until more is pushed.
+    ///
+    /// Raises `ConnectError` for a request that cannot be read, and once the deadline has passed.
     fn receive(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.check_deadline(py)?;
         let mut halves = self.halves();
         let Some(reader) = &mut halves.reader else { return Ok(py.None()) };
         match reader.event() {
@@ -243,6 +261,11 @@ impl Exchange {
         Ok(())
     }
 
+    /// Ends a call whose deadline has passed before its handler was done. Does nothing where it has ended.
+    fn fail_late(&self) {
+        self.write_end(None, End::failed(too_late()));
+    }
+
     /// What is to be sent now.
     fn take_output<'py>(&self, py: Python<'py>) -> Sent<'py> {
         let out = std::mem::take(&mut self.halves().out);
@@ -260,6 +283,7 @@ impl Exchange {
         let halves = Halves { reader: None, writer: None, out };
         Self {
             call: None,
+            host: None,
             response_encoding: Compression::Identity,
             deadline: None,
             halves: Mutex::new(halves),
@@ -268,10 +292,6 @@ impl Exchange {
 
     fn halves(&self) -> MutexGuard<'_, Halves> {
         self.halves.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_late(&self) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
     fn check_deadline(&self, py: Python<'_>) -> PyResult<()> {

@@ -12,8 +12,6 @@ from landbridge._operations.ending import (
     tell_done,
     trailer_lines,
 )
-from landbridge.code import Code
-from landbridge.errors import ConnectError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -84,11 +82,10 @@ def _answer(
     return None
 
 
-def _only(call: SyncCall) -> bytes:
-    """The one message of the request."""
+def _only(call: SyncCall) -> Any:
+    """The one message of the request. The core raises where there is none, or another in place of the end."""
     message = call.receive_blocking()
-    if message is None or call.receive_blocking() is not None:
-        raise ConnectError(Code.UNIMPLEMENTED, "the method takes exactly one message")
+    call.receive_blocking()
     return message
 
 

@@ -69,8 +69,8 @@ class ConnectClient:
             accept_compression: What responses may be compressed by, the most wanted first; gzip if not given.
             send_compression: What requests are compressed by; `None` for nothing.
             timeout_ms: How long a call may take, in milliseconds or as a `timedelta`; no limit if not given.
-            read_max_bytes: The largest response message in bytes, after decompression; 4 MiB if not given,
-                -1 for no limit.
+            read_max_bytes: The largest response message in bytes, after decompression: 1 or more, or -1 for
+                no limit; 4 MiB if not given. A larger one is `RESOURCE_EXHAUSTED`.
             interceptors: What stands around every call, the first outermost.
             http_client: What carries calls in place of the transport: an `httpx.AsyncClient`, for Connect and
                 gRPC-Web, or an `InMemory` application, for all three protocols. Its owner closes it.
@@ -78,6 +78,8 @@ class ConnectClient:
             compress_min_bytes: Request messages below this many bytes are not compressed.
             wait_for_ready: Whether calls wait for a server that cannot be reached; the transport's if not
                 given.
+
+        Raises `TypeError` or `ValueError` for what cannot work.
         """
         self._configuration = Configuration(
             address,
@@ -228,6 +230,8 @@ class ConnectClient:
             use_get,
             self._configuration.wait_for_ready,
         )
+        if ctx is not None:
+            ctx.begin(call)
         try:
             await ended
         except BaseException:

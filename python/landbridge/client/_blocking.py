@@ -197,6 +197,8 @@ class ConnectClientSync:
         wait_for_ready = self._configuration.wait_for_ready
         message = operation.encode(request)
         call = operation.starter.prepare(message, lines, timeout, use_get, wait_for_ready)
+        if ctx is not None:
+            ctx.begin(call)
         covered(call)
         try:
             answer = call.answer_blocking()

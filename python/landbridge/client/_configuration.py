@@ -11,11 +11,12 @@ from landbridge._kinds import KINDS
 from landbridge._limits import DEFAULT_READ_MAX_BYTES, UNLIMITED
 from landbridge._message_codecs import binary_codec_of
 from landbridge._protocols import NAMES
-from landbridge._settings import described
+from landbridge._settings import CODEC, COMPRESSION, described, having, instance, made_of, whole_number
 from landbridge.code import Code
 from landbridge.compression.gzip import GzipCompression
 from landbridge.errors import ConnectError
 from landbridge.method import IdempotencyLevel
+from landbridge.protocol import ProtocolType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from landbridge.codec import Codec
     from landbridge.compression import Compression
     from landbridge.method import MethodInfo
-    from landbridge.protocol import ProtocolType
 
 DEFAULT_SEND_COMPRESSION = GzipCompression()
+
+_NO_LIMIT = -1
 
 
 class Configuration:
@@ -72,19 +74,27 @@ class Configuration:
         http_client: Any,
         foreign: Callable[[Any, Configuration], Callable[[MethodInfo[Any, Any]], Starter]],
     ) -> None:
-        self.address = [address] if isinstance(address, str) else list(address)
+        self.address = _addresses(address)
+        instance("protocol", protocol, ProtocolType)
         self.protocol = protocol
         self.timeout_ms = None if timeout_ms is None else milliseconds(timeout_ms)
         self.interceptors = _checked(interceptors, is_blocking) if interceptors else []
         _import_what_calls_need(intercepted=bool(self.interceptors))
+        if codec is not None:
+            having("codec", codec, *CODEC)
         self._codec = codec
-        accepted = [DEFAULT_SEND_COMPRESSION] if accept_compression is None else list(accept_compression)
+        accepted = [DEFAULT_SEND_COMPRESSION]
+        if accept_compression is not None:
+            accepted = made_of("accept_compression", accept_compression, *COMPRESSION)
         self._accept = [compression.name() for compression in accepted]
         self._decompressions = own(accepted)
+        if send_compression is not None:
+            having("send_compression", send_compression, *COMPRESSION)
         self._send = send_compression
-        self._compress_min_bytes = compress_min_bytes
-        limit = DEFAULT_READ_MAX_BYTES if read_max_bytes is None else read_max_bytes
-        self._read_max_bytes = UNLIMITED if limit < 0 else limit
+        whole_number("compress_min_bytes", compress_min_bytes, least=0)
+        self._compress_min_bytes = min(compress_min_bytes, UNLIMITED)
+        self._read_max_bytes = _read_limit(read_max_bytes)
+        instance("wait_for_ready", wait_for_ready, bool, optional=True)
         self._operations: dict[int, Operation] = {}
         self.wait_for_ready = False
         self._starter: Callable[[MethodInfo[Any, Any]], Starter]
@@ -96,9 +106,10 @@ class Configuration:
                 raise ValueError("a client has either a transport or an http_client")
             self._starter = foreign(http_client, self)
             return
-        if transport is None:
-            from landbridge.client._transport import Transport  # noqa: PLC0415
+        from landbridge.client._transport import Transport  # noqa: PLC0415
 
+        instance("transport", transport, Transport, optional=True)
+        if transport is None:
             transport = Transport.default()
         self.wait_for_ready = transport.wait_for_ready if wait_for_ready is None else wait_for_ready
         core = transport._client(self.address, self.style())
@@ -158,6 +169,27 @@ class Configuration:
         return timeout
 
 
+def _addresses(given: str | Sequence[str]) -> list[str]:
+    """One or several, in a list. The core says what is wrong with each."""
+    is_one = isinstance(given, (str, bytes)) or not hasattr(given, "__iter__")
+    addresses: list[Any] = [given] if is_one else list(given)
+    for address in addresses:
+        if not isinstance(address, str):
+            wanted = 'a str, as "http://127.0.0.1:8080", or a list of these'
+            raise TypeError(f"the address is {described(address)}: it must be {wanted}")
+    if not addresses:
+        raise ValueError("no address of a server is given: at least one is needed")
+    return addresses
+
+
+def _read_limit(given: int | None) -> int:
+    """The largest response message in bytes."""
+    if given is None:
+        return DEFAULT_READ_MAX_BYTES
+    whole_number("read_max_bytes", given, least=1, unlimited=_NO_LIMIT)
+    return UNLIMITED if given == _NO_LIMIT else min(given, UNLIMITED)
+
+
 def _import_what_calls_need(*, intercepted: bool) -> None:
     """Leave no import to the calls.
 
@@ -173,14 +205,14 @@ def _import_what_calls_need(*, intercepted: bool) -> None:
 
 def milliseconds(timeout: float | timedelta) -> float:
     """A time as a number. Raises `TypeError` or `ValueError` for what is no time."""
-    if isinstance(timeout, (int, float)):
-        if math.isnan(timeout):
-            raise ValueError("timeout_ms is not a number (nan)")
+    wanted = "a number of milliseconds, a timedelta, or None for no limit"
+    if isinstance(timeout, (int, float)) and not isinstance(timeout, bool):
+        if not -math.inf < timeout < math.inf:
+            raise ValueError(f"timeout_ms is {timeout}: it must be {wanted}")
         return timeout
     try:
-        return timeout.total_seconds() * 1000
+        return timeout.total_seconds() * 1000  # type: ignore[union-attr]
     except AttributeError:
-        wanted = "a number of milliseconds, or a timedelta"
         raise TypeError(f"timeout_ms is {described(timeout)}: it must be {wanted}") from None
 
 

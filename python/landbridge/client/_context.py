@@ -6,6 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from landbridge._headers import Headers
+from landbridge.code import Code
+from landbridge.errors import ConnectError
 from landbridge.request import RequestContext
 
 if TYPE_CHECKING:
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
     from landbridge.client._configuration import Configuration
     from landbridge.client._outbound import OutboundCall
     from landbridge.method import MethodInfo
+
+
+_ROUNDED_MS = 1
+"""Milliseconds by which a server may end a call before its time: on the wire that is rounded down."""
 
 
 class CallContext(RequestContext[Any, Any]):
@@ -39,6 +45,10 @@ class CallContext(RequestContext[Any, Any]):
         """The headers to be sent."""
         return self.request_headers._lines() or None
 
+    def begin(self, call: OutboundCall) -> None:
+        """Take down that this is how the call is made, for now: an interceptor may make it again."""
+        self._facts.call = call
+
     def take(self, call: OutboundCall) -> None:
         """Take down what has come of the response."""
         head = call.head()
@@ -47,7 +57,6 @@ class CallContext(RequestContext[Any, Any]):
         trailers = call.trailers()
         if trailers is not None:
             self._response_trailers = Headers(trailers)
-        self._facts.is_cancelled = call.is_over
 
 
 class _Facts:
@@ -55,10 +64,10 @@ class _Facts:
 
     __slots__ = (
         "_end",
+        "call",
         "client_address",
         "codec",
         "http_method",
-        "is_cancelled",
         "protocol",
         "server_address",
     )
@@ -70,7 +79,7 @@ class _Facts:
         self.http_method = http_method
         self.server_address: str | None = configuration.address[0]
         self.client_address: str | None = None
-        self.is_cancelled = False
+        self.call: OutboundCall | None = None
         self._end = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
 
     def metadata(self) -> Lines:
@@ -79,9 +88,28 @@ class _Facts:
     def timeout_ms(self) -> float | None:
         return None if self._end is None else (self._end - time.monotonic()) * 1000
 
+    @property
+    def is_cancelled(self) -> bool:
+        call = self.call
+        if call is not None and call.is_cancelled:
+            return True
+        left = self.timeout_ms()
+        if call is None or not call.is_over:
+            return left is not None and left <= 0
+        return left is not None and left <= _ROUNDED_MS and _is_late(call)
+
     def peer_certificates(self) -> tuple[list[bytes], Lines] | None:
         return None
 
     def set_compression(self, name: str, /) -> bool:  # noqa: ARG002
         """The client decides it, not the call."""
         return False
+
+
+def _is_late(call: OutboundCall) -> bool:
+    """Whether a call that is over has failed by its deadline."""
+    try:
+        call.check()
+    except ConnectError as failed:
+        return failed.code is Code.DEADLINE_EXCEEDED
+    return False

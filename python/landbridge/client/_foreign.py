@@ -136,6 +136,7 @@ class _Call:
         self._received: deque[Any] = deque()
         self._end: BaseException | None = None
         self._ended = False
+        self.is_cancelled = False
         self.half_closed = False
         self._waiting: list[tuple[asyncio.Future[None], Callable[[], bool]]] = []
         self._written = asyncio.Event()
@@ -303,10 +304,12 @@ class _Call:
         # From any thread: a stream does it wherever it is dropped.
         if self._received and self._waits_for_reader:
             # What is left is dropped, and so this is not all.
+            self.is_cancelled = True
             self._received.clear()
             if self._ended:
                 self._end = ConnectError(Code.CANCELED, "the call was cancelled by its caller")
         if self._task is not None and not self._ended:
+            self.is_cancelled = True
             # A loop that is closed has done away with its tasks.
             with suppress(RuntimeError):
                 self._task.get_loop().call_soon_threadsafe(self._task.cancel)

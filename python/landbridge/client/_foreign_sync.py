@@ -159,6 +159,7 @@ class _Call:
         self._end: BaseException | None = None
         self._ended = False
         self._cancelled = False
+        self.is_cancelled = False
         self._begun = False
         # A single response is taken when the call is over.
         self._waits_for_reader = gives_stream
@@ -328,12 +329,13 @@ class _Call:
     def cancel(self) -> None:
         with self._changed:
             if not self._ended:
-                self._cancelled = True
+                self.is_cancelled = self._cancelled = True
                 self._received.clear()
                 self._exchange.fail("canceled", "the call was cancelled by its caller")
                 self._look()
             elif self._received and self._waits_for_reader:
                 # What is left is dropped, and so this is not all.
+                self.is_cancelled = True
                 self._received.clear()
                 self._end = ConnectError(Code.CANCELED, "the call was cancelled by its caller")
 

@@ -48,6 +48,11 @@ class OutboundCall(Protocol):
         ...
 
     @property
+    def is_cancelled(self) -> bool:
+        """Whether it was given up before it was over, or before everything that came of it was taken."""
+        ...
+
+    @property
     def response_encoding(self) -> str | None:
         """The compression of the response, where the application does that itself."""
         ...

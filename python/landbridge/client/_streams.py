@@ -259,6 +259,8 @@ class _Direct(Conversation):
             client._configuration.wait_for_ready,
         )
         self._call = call
+        if self._context is not None:
+            self._context.begin(call)
         if operation.takes_stream:
             if request is not None:
                 self._sender = loop.create_task(_send_all(self, request))
@@ -270,16 +272,21 @@ class _Direct(Conversation):
         call = self._call
         if call is None or self._sender is not None or self._in_a_row >= IN_A_ROW:
             return PENDING
-        data = call.receive()
+        # As `_read`, without a step of its own for each message.
+        try:
+            data = call.receive()
+        except BaseException:
+            self._take(call)
+            raise
         return PENDING if data is PENDING else self._received(data, call)
 
     async def receive(self) -> Any:
         call = self._call or self._started()
         await self._take_turns()
-        data = call.receive() if self._sender is None else await self._watched(call)
+        data = self._read(call) if self._sender is None else await self._watched(call)
         while data is PENDING:
             await self._until(call.when_readable)
-            data = call.receive() if self._sender is None else await self._watched(call)
+            data = self._read(call) if self._sender is None else await self._watched(call)
         return self._received(data, call)
 
     def _received(self, data: Any, call: AsyncOutbound) -> Any:
@@ -299,12 +306,19 @@ class _Direct(Conversation):
             await sleep(0)
             self._in_a_row = 0
 
-    async def _watched(self, call: AsyncOutbound) -> Any:
-        """As the call's, where an iterator of requests may have failed it."""
+    def _read(self, call: AsyncOutbound) -> Any:
+        """What has come. Of a call that has failed, what came with that is taken down."""
         try:
             return call.receive()
         except BaseException:
             self._take(call)
+            raise
+
+    async def _watched(self, call: AsyncOutbound) -> Any:
+        """As `_read`, where an iterator of requests may have failed the call."""
+        try:
+            return self._read(call)
+        except BaseException:
             await self._raise_senders()
             self._stop_sender()
             raise

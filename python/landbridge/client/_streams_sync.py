@@ -253,6 +253,8 @@ class Direct(Conversation):
                 self._client._configuration.wait_for_ready,
             )
             self._call = call
+            if self._context is not None:
+                self._context.begin(call)
             covered(call)
             if request is not None and operation.takes_stream and operation.gives_stream:
                 self._sender = threading.Thread(

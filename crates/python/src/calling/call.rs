@@ -252,6 +252,12 @@ impl ClientCall {
         self.generation != generation() || self.outbound.is_over()
     }
 
+    /// Whether it was given up before it was over, or before everything that came of it was taken.
+    #[getter]
+    fn is_cancelled(&self) -> bool {
+        self.outbound.is_cancelled()
+    }
+
     /// The name of the compression of response messages, where the application does that itself.
     #[getter]
     fn response_encoding(&self) -> Option<&'static str> {

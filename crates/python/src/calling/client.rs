@@ -228,10 +228,14 @@ impl ClientMethod {
     }
 }
 
-fn milliseconds(timeout: f64) -> PyResult<Duration> {
+/// How long a call may take.
+///
+/// # Errors
+/// `ValueError` for what is no time, or longer than any.
+pub(super) fn milliseconds(timeout: f64) -> PyResult<Duration> {
     // A deadline that has passed is one of no time: the call fails as any other that is late.
     let seconds = (timeout / 1e3).max(0.0);
     Duration::try_from_secs_f64(seconds).map_err(|_| {
-        PyValueError::new_err(format!("timeout_ms is {timeout}: it must be a number of milliseconds"))
+        PyValueError::new_err(format!("timeout_ms is {timeout:?}: it must be a number of milliseconds"))
     })
 }

@@ -1,22 +1,20 @@
 //! A call over somebody else's HTTP client: the protocols without a socket, driven by Python.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::USER_AGENT;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use landbridge_client::Head;
 use landbridge_wire::output::Finish;
-use landbridge_wire::plain::{self, Content, PlainRequestWriter, PlainResponseEvent, PlainResponseReader};
+use landbridge_wire::plain::{Content, PlainRequestWriter, PlainResponseEvent, PlainResponseReader};
 use landbridge_wire::{Code, End, Output, RpcError};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::call::{owned, raise_end};
-use super::client::GivenStyle;
+use super::client::{GivenStyle, milliseconds};
 use crate::call::{Lines, lines};
 use crate::content::{self, Given, custom_name};
 use crate::{errors, kinds, pending};
@@ -58,20 +56,13 @@ impl ClientExchange {
     ) -> PyResult<Self> {
         let style = style.checked()?;
         let kind = kinds::parse(kind)?;
-        let timeout = timeout_ms.and_then(|time| Duration::try_from_secs_f64(time / 1e3).ok());
+        let timeout = timeout_ms.map(milliseconds).transpose()?;
         let authority = Authority::from_static("server");
         let target = style.target(kind, &Scheme::HTTP, &authority, timeout, get);
         let path: PathAndQuery =
             path.parse().map_err(|_| PyValueError::new_err(format!("{path:?} cannot be a path of HTTP")))?;
-        let mut metadata = lines(headers)?;
-        if !metadata.contains_key(USER_AGENT) {
-            metadata.insert(USER_AGENT, style.user_agent.clone());
-        }
-        let (mut writer, mut reader) = plain::open(path, metadata, &target, style.packing)
-            .map_err(|error| errors::raised(py, &error))?;
-        if kind.gets_one() {
-            reader.expect_one();
-        }
+        let (mut writer, reader) =
+            style.open(kind, path, lines(headers)?, &target).map_err(|error| errors::raised(py, &error))?;
         let mut out = Output::new();
         if !kind.sends_one() {
             writer.flush(&mut out);

@@ -275,6 +275,11 @@ impl Outbound {
         self.lock().end.is_some()
     }
 
+    /// Whether Python has given it up before it was over.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.lock().cancelled
+    }
+
     /// The end, if it has come.
     pub(super) fn with_end<T>(&self, look: impl FnOnce(&End) -> T) -> Option<T> {
         self.lock().end.as_ref().map(look)

@@ -28,9 +28,10 @@ pub(super) async fn carry(
     if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
         return answering.fail(too_late()).await;
     }
-    let first = if method.kind.sends_one() && !method.head_first {
+    let has_ended = method.kind.sends_one() && !method.head_first;
+    let whole = if has_ended {
         match within(deadline, receiving.whole()).await {
-            Some(Ok(message)) => Some(message),
+            Some(Ok(message)) => message,
             Some(Err(error)) => return answering.fail(error).await,
             None => return answering.fail(too_late()).await,
         }
@@ -38,9 +39,10 @@ pub(super) async fn carry(
         None
     };
     let channel = front.channel(facts);
-    let has_ended = first.is_some();
-    if let Some(message) = first {
+    if let Some(message) = whole {
         channel.deliver(message);
+    }
+    if has_ended {
         channel.end_request(Flow::Ended);
     }
     if method.blocking {

@@ -49,9 +49,24 @@ impl Facts {
 }
 
 /// The host of a request: `:authority`, else the `host` header.
-pub(super) fn authority<B>(request: &http::Request<B>) -> Option<HeaderValue> {
+pub(crate) fn authority<B>(request: &http::Request<B>) -> Option<HeaderValue> {
     match request.uri().authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
         None => request.headers().get(header::HOST).cloned(),
     }
+}
+
+/// The host that a caller asked for, with a port: its own, else that of its scheme.
+pub(crate) fn with_port(authority: &str, is_encrypted: bool) -> String {
+    // An IPv6 address stands in brackets, so that what is behind its last colon is no number.
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port),
+        _ => (authority, ""),
+    };
+    let port = match port {
+        "" if is_encrypted => "443",
+        "" => "80",
+        own => own,
+    };
+    format!("{host}:{port}")
 }

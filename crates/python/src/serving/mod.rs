@@ -15,7 +15,7 @@ mod receiving;
 mod routes;
 
 pub(crate) use carry::too_late;
-pub(crate) use facts::{Facts, Kind};
+pub(crate) use facts::{Facts, Kind, authority, with_port};
 pub(crate) use front::{Front, Limits};
 pub(crate) use io_threads::IoThreads;
 pub(crate) use routes::{Method, Routes, Service, info};

@@ -31,18 +31,16 @@ impl Receiving {
         self.patience = patience;
     }
 
-    /// Reads the whole of a request that is one message.
+    /// Reads a request to its end and gives its message; [`expect_one`](Self::expect_one) has made sure of that.
     ///
     /// # Errors
     /// What the caller is to be told.
-    pub(super) async fn whole(&mut self) -> Result<Content, RpcError> {
+    pub(super) async fn whole(&mut self) -> Result<Option<Content>, RpcError> {
         let mut message = None;
-        loop {
-            match self.next().await.map_err(Broken::into_error)? {
-                Some(more) => message = Some(more),
-                None => return message.ok_or_else(|| canceled("the request has no message".to_owned())),
-            }
+        while let Some(next) = self.next().await.map_err(Broken::into_error)? {
+            message = Some(next);
         }
+        Ok(message)
     }
 
     /// Passes every message on as it comes, to the end of the request.
@@ -107,7 +105,7 @@ impl Broken {
     fn into_error(self) -> RpcError {
         match self {
             Self::Request(error) => error,
-            Self::Off(error) => canceled(format!("the request broke off: {error}")),
+            Self::Off(error) => RpcError::new(Code::Canceled, format!("the request broke off: {error}")),
         }
     }
 }
@@ -116,8 +114,4 @@ impl From<RpcError> for Broken {
     fn from(error: RpcError) -> Self {
         Self::Request(error)
     }
-}
-
-fn canceled(message: String) -> RpcError {
-    RpcError::new(Code::Canceled, message)
 }
