@@ -3,8 +3,9 @@
 import asyncio
 import gc
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from landbridge.protocol import ProtocolType
 
 from tests.client.echo import COUNT, ECHO, SUM, TALK, Echo, text
 from tests.package.echo import SyncEcho, unary
+from tests.running.threads import named
 
 AsyncTest = Callable[[ConnectClient], Coroutine[Any, Any, None]]
 PROTOCOLS = pytest.mark.parametrize("protocol", list(ProtocolType), ids=lambda protocol: protocol.value)
@@ -929,3 +931,58 @@ def test_a_thread_that_waits_is_told_when_another_leaves_the_call(
     with client.execute_bidi_stream(method=TALK) as call:
         call.send(text("wait"))
         told(call)
+
+
+def test_a_call_is_cancelled_to_them_when_its_time_is_over_whoever_set_it(url: str, closed_port: int) -> None:
+    said: list[tuple[Code, bool]] = []
+
+    class Watching:
+        def intercept_unary_sync(self, call_next: Any, request: Any, ctx: Any) -> Any:
+            try:
+                return call_next(request, ctx)
+            except ConnectError as error:
+                said.append((error.code, ctx.is_cancelled))
+                raise
+
+    class Persistent:
+        def intercept_unary_sync(self, call_next: Any, request: Any, ctx: Any) -> Any:
+            while not ctx.is_cancelled:
+                with suppress(ConnectError):
+                    return call_next(request, ctx)
+            raise ConnectError(Code.ABORTED, "the time is over")
+
+    config = {"methodConfig": [{"name": [{}], "timeout": "0.05s"}]}
+    transport = Transport(service_config=config)
+    with (
+        ConnectClientSync(url, transport=transport, interceptors=[Watching()]) as client,
+        pytest.raises(ConnectError),
+    ):
+        client.execute_unary(request=text("wait"), method=ECHO, timeout_ms=20_000)
+    assert said == [(Code.DEADLINE_EXCEEDED, True)]
+    # That nobody listens is no answer.
+    nobody = f"http://127.0.0.1:{closed_port}"
+    with (
+        ConnectClientSync(nobody, interceptors=[Persistent()]) as client,
+        pytest.raises(ConnectError, match="the time is over"),
+    ):
+        client.execute_unary(request=text("hi"), method=ECHO, timeout_ms=100)
+
+
+def test_a_context_that_is_kept_keeps_nothing_of_a_stream_that_was_left(url: str) -> None:
+    kept: list[Any] = []
+
+    class Keeping:
+        def intercept_server_stream_sync(self, call_next: Any, request: Any, ctx: Any) -> Iterator[Any]:
+            kept.append(ctx)
+            yield from call_next(request, ctx)
+
+    with (
+        ConnectClientSync(url, transport=Transport(), interceptors=[Keeping()]) as client,
+        client.execute_server_stream(request=text("100000000"), method=COUNT) as call,
+    ):
+        call.receive()
+    until_none_is_left = time.monotonic() + 20
+    while [*named("landbridge-calls")]:
+        assert time.monotonic() < until_none_is_left
+        time.sleep(0.002)
+    assert kept[0].is_cancelled

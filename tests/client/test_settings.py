@@ -91,6 +91,7 @@ def test_an_argument_of_a_client_that_makes_no_sense_is_named(
     [
         (float("nan"), ValueError, "nan"),
         (float("inf"), ValueError, "inf.*None for no limit"),
+        (10**400, ValueError, "None for no limit"),
         ("1", TypeError, "'1'"),
     ],
 )
@@ -106,7 +107,7 @@ def test_a_time_longer_than_any_is_refused_whatever_carries_the_call(url: str) -
     for http_client in (None, in_memory):
         with (
             ConnectClientSync(url, http_client=http_client) as client,
-            pytest.raises(ValueError, match=r"timeout_ms is 1e300: it must be a number of milliseconds"),
+            pytest.raises(ValueError, match=r"timeout_ms is 1e\+300: it must be a number of milliseconds"),
         ):
             client.execute_unary(request=text("a"), method=ECHO, timeout_ms=1e300)
 

@@ -622,6 +622,46 @@ def test_a_stream_is_on_its_way_once_the_loop_goes_on(run: Any, echo: Echo) -> N
     run(body)
 
 
+class _Passing:
+    """Interceptors that change nothing."""
+
+    async def intercept_bidi_stream(self, call_next: Any, request: Any, ctx: Any) -> AsyncIterator[Any]:
+        async for response in call_next(request, ctx):
+            yield response
+
+    def intercept_bidi_stream_sync(self, call_next: Any, request: Any, ctx: Any) -> Iterator[Any]:
+        yield from call_next(request, ctx)
+
+
+@pytest.mark.parametrize("interceptors", [[], [_Passing()]], ids=["direct", "intercepted"])
+def test_a_stream_given_up_before_it_began_never_begins(
+    url: str, echo: Echo, interceptors: list[Any]
+) -> None:
+    async def body() -> None:
+        async with ConnectClient(url, interceptors=interceptors) as client:
+            for give_up in ("cancel", "aclose"):
+                stream = client.execute_bidi_stream(method=TALK)
+                done = getattr(stream, give_up)()
+                if done is not None:
+                    await done
+                with pytest.raises(ConnectError, match="cancelled by its caller") as refused:
+                    await stream.send(text("wait"))
+                assert refused.value.code is Code.CANCELED
+                with pytest.raises(ConnectError, match="cancelled by its caller"):
+                    await stream.receive()
+
+    asyncio.run(body())
+    with ConnectClientSync(url, interceptors=interceptors) as client:
+        for give_up in ("cancel", "close"):
+            stream = client.execute_bidi_stream(method=TALK)
+            getattr(stream, give_up)()
+            with pytest.raises(ConnectError, match="cancelled by its caller"):
+                stream.send(text("wait"))
+            with pytest.raises(ConnectError, match="cancelled by its caller"):
+                stream.receive()
+    assert echo.received == 0
+
+
 @pytest.mark.parametrize("kind", ["asynchronous", "blocking"])
 def test_nothing_is_received_behind_a_cancellation(run: Any, sync_client: Any, kind: str) -> None:
     # A server that is fast enough has always something on its way.

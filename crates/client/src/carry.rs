@@ -28,11 +28,15 @@ pub async fn carry<C: Caller>(channel: &Channel, spec: &Spec, caller: &C) -> End
     let mut work = pin!(call(channel, spec, &request, &clock));
     let end = match clock.timeout {
         None => work.await,
+        Some(timeout) if timeout.is_zero() => End::failed(too_late(timeout)),
         Some(timeout) => match tokio::time::timeout(timeout, work.as_mut()).await {
             Ok(end) => end,
             Err(_elapsed) => End::failed(too_late(timeout)),
         },
     };
+    if clock.is_over() && matches!(&end.result, Err(error) if error.code == Code::DeadlineExceeded) {
+        caller.late();
+    }
     if let (Some(throttle), Ok(())) = (channel.throttle(), &end.result) {
         throttle.succeeded();
     }
@@ -50,6 +54,13 @@ impl Clock {
     fn start(spec: &Spec) -> Self {
         let timeouts = [spec.timeout, spec.method.policy.timeout];
         Self { started: Instant::now(), timeout: timeouts.into_iter().flatten().min() }
+    }
+
+    /// Whether the time is over, or as good as that: a server may end a call a little before, as its deadline was rounded
+    /// down on the wire.
+    fn is_over(&self) -> bool {
+        const ROUNDED: Duration = Duration::from_millis(1);
+        self.timeout.is_some_and(|timeout| self.started.elapsed() + ROUNDED >= timeout)
     }
 
     /// What is left of the deadline. Time that went by unnoticeably is not taken off, so that servers see the round

@@ -173,4 +173,7 @@ pub trait Caller: Send + Sync {
 
     /// A message has come.
     fn message(&self, message: Content);
+
+    /// The call ends because its time is over: the [`carry`](crate::carry) that says so returns next.
+    fn late(&self) {}
 }

@@ -19,6 +19,11 @@ ROOM = 64 << 10
 class CarrierError(Exception):
     """A carrier could not carry a call: the code and what happened."""
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the time of the call was over."""
+        return bool(self.args[0] == "deadline_exceeded")
+
 
 def httpx_address(configuration: Configuration) -> str:
     """What paths are put behind. Raises `ValueError` for a protocol that httpx cannot carry."""

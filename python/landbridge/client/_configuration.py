@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from landbridge._compressions import is_own, level_of, own
@@ -33,6 +32,9 @@ if TYPE_CHECKING:
 DEFAULT_SEND_COMPRESSION = GzipCompression()
 
 _NO_LIMIT = -1
+
+_LONGEST_MS = 1 << 63
+"""Longer than any call: some 300 million years."""
 
 
 class Configuration:
@@ -207,7 +209,7 @@ def milliseconds(timeout: float | timedelta) -> float:
     """A time as a number. Raises `TypeError` or `ValueError` for what is no time."""
     wanted = "a number of milliseconds, a timedelta, or None for no limit"
     if isinstance(timeout, (int, float)) and not isinstance(timeout, bool):
-        if not -math.inf < timeout < math.inf:
+        if not -_LONGEST_MS < timeout < _LONGEST_MS:
             raise ValueError(f"timeout_ms is {timeout}: it must be {wanted}")
         return timeout
     try:

@@ -6,8 +6,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from landbridge._headers import Headers
-from landbridge.code import Code
-from landbridge.errors import ConnectError
 from landbridge.request import RequestContext
 
 if TYPE_CHECKING:
@@ -15,10 +13,6 @@ if TYPE_CHECKING:
     from landbridge.client._configuration import Configuration
     from landbridge.client._outbound import OutboundCall
     from landbridge.method import MethodInfo
-
-
-_ROUNDED_MS = 1
-"""Milliseconds by which a server may end a call before its time: on the wire that is rounded down."""
 
 
 class CallContext(RequestContext[Any, Any]):
@@ -91,12 +85,12 @@ class _Facts:
     @property
     def is_cancelled(self) -> bool:
         call = self.call
-        if call is not None and call.is_cancelled:
+        if call is not None and (call.is_cancelled or call.is_late):
             return True
         left = self.timeout_ms()
-        if call is None or not call.is_over:
-            return left is not None and left <= 0
-        return left is not None and left <= _ROUNDED_MS and _is_late(call)
+        # A call that failed before anything came of it may be made again, and then its time counts.
+        was_answered = call is not None and call.is_over and call.head() is not None
+        return left is not None and left <= 0 and not was_answered
 
     def peer_certificates(self) -> tuple[list[bytes], Lines] | None:
         return None
@@ -104,12 +98,3 @@ class _Facts:
     def set_compression(self, name: str, /) -> bool:  # noqa: ARG002
         """The client decides it, not the call."""
         return False
-
-
-def _is_late(call: OutboundCall) -> bool:
-    """Whether a call that is over has failed by its deadline."""
-    try:
-        call.check()
-    except ConnectError as failed:
-        return failed.code is Code.DEADLINE_EXCEEDED
-    return False

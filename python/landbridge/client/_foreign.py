@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from landbridge._core import PENDING, ClientExchange
 from landbridge._kinds import KINDS, gives_stream
 from landbridge.client._carrier import ROOM, CarrierError, httpx_address, httpx_failures
+from landbridge.client._endings import GIVEN_UP, given_up
 from landbridge.client._in_memory import InMemory, InMemorySync
-from landbridge.code import Code
 from landbridge.errors import ConnectError
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ class _Call:
         self._end: BaseException | None = None
         self._ended = False
         self.is_cancelled = False
+        self.is_late = False
         self.half_closed = False
         self._waiting: list[tuple[asyncio.Future[None], Callable[[], bool]]] = []
         self._written = asyncio.Event()
@@ -154,7 +155,7 @@ class _Call:
     def _over(self, task: asyncio.Task[None]) -> None:
         # It may have been cancelled before it did anything.
         if task.cancelled():
-            self._exchange.fail("canceled", "the call was cancelled by its caller")
+            self._exchange.fail("canceled", GIVEN_UP)
             self._look()
 
     async def _run(self, carrier: Any) -> None:
@@ -170,8 +171,10 @@ class _Call:
                 async with asyncio.timeout(self._timeout):
                     await carrier(http_method, target, headers, body, self._timeout, self)
             except TimeoutError:
+                self.is_late = True
                 self._exchange.fail("deadline_exceeded", "the call was not answered in time")
             except CarrierError as failed:
+                self.is_late = failed.is_late
                 self._exchange.fail(*failed.args)
         except Exception as error:
             self._exchange.fail("unknown", f"the call could not be carried: {error}")
@@ -307,7 +310,7 @@ class _Call:
             self.is_cancelled = True
             self._received.clear()
             if self._ended:
-                self._end = ConnectError(Code.CANCELED, "the call was cancelled by its caller")
+                self._end = given_up()
         if self._task is not None and not self._ended:
             self.is_cancelled = True
             # A loop that is closed has done away with its tasks.

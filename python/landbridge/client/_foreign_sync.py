@@ -12,8 +12,8 @@ from landbridge._core import PENDING, ClientExchange
 from landbridge._kinds import KINDS, gives_stream
 from landbridge.client._cancellation import may_be_given_up
 from landbridge.client._carrier import ROOM, CarrierError, httpx_address, httpx_failures
+from landbridge.client._endings import GIVEN_UP, given_up
 from landbridge.client._in_memory import InMemory, InMemorySync
-from landbridge.code import Code
 from landbridge.errors import ConnectError
 from landbridge.protocol import ProtocolType
 
@@ -160,6 +160,7 @@ class _Call:
         self._ended = False
         self._cancelled = False
         self.is_cancelled = False
+        self.is_late = False
         self._begun = False
         # A single response is taken when the call is over.
         self._waits_for_reader = gives_stream
@@ -184,9 +185,10 @@ class _Call:
             body = content if is_whole else self._content(content)
             self._carrier(http_method, target, headers, body, self._timeout, self)
         except CarrierError as failed:
+            self.is_late = failed.is_late
             self._exchange.fail(*failed.args)
         except _GivenUpError:
-            self._exchange.fail("canceled", "the call was cancelled by its caller")
+            self._exchange.fail("canceled", GIVEN_UP)
         except Exception as error:
             self._exchange.fail("unknown", f"the call could not be carried: {error}")
         with self._changed:
@@ -331,13 +333,13 @@ class _Call:
             if not self._ended:
                 self.is_cancelled = self._cancelled = True
                 self._received.clear()
-                self._exchange.fail("canceled", "the call was cancelled by its caller")
+                self._exchange.fail("canceled", GIVEN_UP)
                 self._look()
             elif self._received and self._waits_for_reader:
                 # What is left is dropped, and so this is not all.
                 self.is_cancelled = True
                 self._received.clear()
-                self._end = ConnectError(Code.CANCELED, "the call was cancelled by its caller")
+                self._end = given_up()
 
 
 class _GivenUpError(Exception):

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from landbridge._headers import Headers
+from landbridge.client._endings import given_up
 from landbridge.client._streams import Conversation, _Direct
-from landbridge.code import Code
-from landbridge.errors import ConnectError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -39,6 +38,7 @@ class Intercepted(Conversation):
         self._direct: _Direct | None = None
         self._task: asyncio.Task[None] | None = None
         self._reached = asyncio.Event()
+        self._is_given_up = False
 
     @property
     def _gets_one(self) -> bool:
@@ -60,6 +60,8 @@ class Intercepted(Conversation):
 
     def begin(self) -> None:
         if self._task is None:
+            if self._is_given_up:
+                raise given_up()
             request = self._request()
             self._task = self._client._running_loop().create_task(self._run(request))
             self._task.add_done_callback(self._over)
@@ -74,7 +76,7 @@ class Intercepted(Conversation):
             else:
                 await self._pass_on(self._function()(request, self._ctx))
         except (_NobodyTakesError, asyncio.CancelledError):
-            end = _given_up()
+            end = given_up()
         except BaseException as error:
             end = error
             if not isinstance(error, Exception):
@@ -84,7 +86,7 @@ class Intercepted(Conversation):
 
     def _over(self, _task: asyncio.Task[None]) -> None:
         # It may have been cancelled before it did anything.
-        self._incoming.end(_given_up())
+        self._incoming.end(given_up())
         if self._outgoing is not None:
             self._outgoing.close()
         self._reached.set()
@@ -150,6 +152,7 @@ class Intercepted(Conversation):
         return self._direct.trailers()
 
     def cancel(self) -> None:
+        self._is_given_up = True
         if self._direct is not None:
             self._direct.cancel()
         self._incoming.close()
@@ -168,10 +171,6 @@ class Intercepted(Conversation):
 
 class _NobodyTakesError(Exception):
     """What is put in would not be taken out any more."""
-
-
-def _given_up() -> ConnectError:
-    return ConnectError(Code.CANCELED, "the call was cancelled by its caller")
 
 
 class _Way:
@@ -219,7 +218,7 @@ class _Way:
         if self._waiting:
             self._waiting.clear()
             if self._end is not None:
-                self._end = _given_up()
+                self._end = given_up()
         self._changed.set()
 
     def check(self) -> None:
@@ -231,7 +230,7 @@ class _Way:
 def _direct(request: Any, ctx: CallContext) -> _Direct:
     conversation: Intercepted | None = ctx.conversation()
     if conversation is None:
-        raise _given_up()
+        raise given_up()
     return conversation.direct(request)
 
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from landbridge._headers import Headers
+from landbridge.client._endings import given_up
 from landbridge.client._streams_sync import Conversation, Direct
-from landbridge.code import Code
-from landbridge.errors import ConnectError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +42,7 @@ class Intercepted(Conversation):
         self._worker: threading.Thread | None = None
         self._reached = threading.Event()
         self._runs_here = False
-        self._is_cancelled = False
+        self._is_given_up = False
         self._changing = threading.Lock()
 
     @property
@@ -60,6 +59,8 @@ class Intercepted(Conversation):
         with self._changing:
             if self._responses is not None:
                 return
+            if self._is_given_up:
+                raise given_up()
             if self._given is None:
                 self._outgoing = _Way()
                 request: Any = _queued(self._outgoing)
@@ -85,7 +86,7 @@ class Intercepted(Conversation):
             for response in responses:
                 self._incoming.put(response)
         except _NobodyTakesError:
-            end = _given_up()
+            end = given_up()
         except BaseException as error:
             end = error
         try:
@@ -105,7 +106,7 @@ class Intercepted(Conversation):
         direct.begin()
         with self._changing:
             self._direct = direct
-            is_late = self._is_cancelled
+            is_late = self._is_given_up
         if is_late:
             direct.cancel()
         self._reached.set()
@@ -171,13 +172,13 @@ class Intercepted(Conversation):
 
     def cancel(self) -> None:
         with self._changing:
-            self._is_cancelled = True
+            self._is_given_up = True
             direct = self._direct
         if direct is not None:
             direct.cancel()
         self._incoming.close()
         if self._outgoing is not None:
-            self._outgoing.end(_given_up())
+            self._outgoing.end(given_up())
 
     def close(self) -> None:
         self.cancel()
@@ -189,10 +190,6 @@ class Intercepted(Conversation):
 
 class _NobodyTakesError(Exception):
     """What is put in would not be taken out any more."""
-
-
-def _given_up() -> ConnectError:
-    return ConnectError(Code.CANCELED, "the call was cancelled by its caller")
 
 
 class _Way:
@@ -242,7 +239,7 @@ class _Way:
             if self._waiting:
                 self._waiting.clear()
                 if self._end is not None:
-                    self._end = _given_up()
+                    self._end = given_up()
             self._changed.notify_all()
 
     def check(self) -> None:
@@ -268,7 +265,7 @@ def _all_responses(function: Any, request: Any, ctx: CallContext, *, gets_one: b
 def _direct(request: Any, ctx: CallContext) -> Direct:
     conversation: Intercepted | None = ctx.conversation()
     if conversation is None:
-        raise _given_up()
+        raise given_up()
     return conversation.direct(request)
 
 

@@ -53,6 +53,11 @@ class OutboundCall(Protocol):
         ...
 
     @property
+    def is_late(self) -> bool:
+        """Whether it has ended because its time was over, by the clock on this side."""
+        ...
+
+    @property
     def response_encoding(self) -> str | None:
         """The compression of the response, where the application does that itself."""
         ...

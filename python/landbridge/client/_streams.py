@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from landbridge._core import PENDING
 from landbridge._fairness import IN_A_ROW
 from landbridge._headers import Headers
+from landbridge.client._endings import given_up
 from landbridge.client._response_metadata import wanted
 
 if TYPE_CHECKING:
@@ -213,6 +214,7 @@ class _Direct(Conversation):
         "_client",
         "_context",
         "_in_a_row",
+        "_is_given_up",
         "_lines",
         "_loop",
         "_operation",
@@ -240,6 +242,7 @@ class _Direct(Conversation):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sender: asyncio.Task[None] | None = None
         self._in_a_row = 0
+        self._is_given_up = False
 
     def begin(self) -> None:
         self._started()
@@ -247,6 +250,8 @@ class _Direct(Conversation):
     def _started(self) -> AsyncOutbound:
         if self._call is not None:
             return self._call
+        if self._is_given_up:
+            raise given_up()
         client, operation, request = self._client, self._operation, self._request
         loop = self._loop = client._running_loop()
         call: AsyncOutbound = operation.starter.start(
@@ -266,6 +271,8 @@ class _Direct(Conversation):
                 self._sender = loop.create_task(_send_all(self, request))
             # Behind the first messages of the iterator, and behind all that is sent before the loop goes on.
             loop.call_soon(call.make)
+        if self._is_given_up:
+            self.cancel()
         return call
 
     def receive_nowait(self) -> Any:
@@ -395,6 +402,8 @@ class _Direct(Conversation):
         return Headers(trailers)
 
     def cancel(self) -> None:
+        # From any thread; one in which the call begins right now looks at this behind that.
+        self._is_given_up = True
         if self._call is not None:
             self._call.cancel()
             self._stop_sender()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from landbridge._headers import Headers
 from landbridge.client._cancellation import covered
+from landbridge.client._endings import given_up
 from landbridge.client._response_metadata import wanted
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ class Direct(Conversation):
         "_client",
         "_context",
         "_failed",
+        "_is_given_up",
         "_lines",
         "_operation",
         "_request",
@@ -234,6 +236,7 @@ class Direct(Conversation):
         self._sender: threading.Thread | None = None
         self._failed: BaseException | None = None
         self._starting = threading.Lock()
+        self._is_given_up = False
 
     def begin(self) -> None:
         self._started()
@@ -242,6 +245,8 @@ class Direct(Conversation):
         with self._starting:
             if self._call is not None:
                 return self._call
+            if self._is_given_up:
+                raise given_up()
             operation, request = self._operation, self._request
             call: SyncOutbound = operation.starter.start(
                 None,
@@ -264,6 +269,8 @@ class Direct(Conversation):
                     daemon=True,
                 )
                 self._sender.start()
+            if self._is_given_up:
+                call.cancel()
             return call
 
     def receive(self) -> Any:
@@ -326,6 +333,8 @@ class Direct(Conversation):
         return Headers(trailers)
 
     def cancel(self) -> None:
+        # From any thread; one in which the call begins right now looks at this behind that.
+        self._is_given_up = True
         if self._call is not None:
             self._call.cancel()
 

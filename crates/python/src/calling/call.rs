@@ -145,10 +145,8 @@ impl ClientCall {
     // Until it is made nothing but itself holds what waits for it, and that may hold it: an event loop that ends with
     // its call not made. Afterwards the I/O thread does, as it has to.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match self.start.try_lock() {
-            Ok(start) if start.is_some() => self.outbound.look(|future| visit.call(future)),
-            _ => Ok(()),
-        }
+        let is_made = locked(&self.start).is_none();
+        if is_made { Ok(()) } else { self.outbound.look(|future| visit.call(future)) }
     }
 
     fn __clear__(&self) {
@@ -188,7 +186,9 @@ impl ClientCall {
 
     /// Nobody waits for this future any more.
     fn forget(&self, future: &Bound<'_, PyAny>) {
-        self.outbound.forget(future.as_unbound());
+        if self.generation == generation() {
+            self.outbound.forget(future.as_unbound());
+        }
     }
 
     /// Sets the result of `future` when the call is over.
@@ -255,13 +255,20 @@ impl ClientCall {
     /// Whether it was given up before it was over, or before everything that came of it was taken.
     #[getter]
     fn is_cancelled(&self) -> bool {
-        self.outbound.is_cancelled()
+        self.generation == generation() && self.outbound.is_cancelled()
+    }
+
+    /// Whether it has ended because its time was over, by the clock on this side.
+    #[getter]
+    fn is_late(&self) -> bool {
+        self.generation == generation() && self.outbound.is_late()
     }
 
     /// The name of the compression of response messages, where the application does that itself.
     #[getter]
     fn response_encoding(&self) -> Option<&'static str> {
-        self.outbound.with_head(|head: &Head| custom_name(head.encoding)).flatten()
+        let is_ours = self.generation == generation();
+        is_ours.then(|| self.outbound.with_head(|head: &Head| custom_name(head.encoding)).flatten()).flatten()
     }
 
     /// Gives the call up. Does nothing where it is over and everything that came of it was taken, or it has failed.
@@ -269,6 +276,7 @@ impl ClientCall {
         if self.generation == generation() {
             drop(self.take_start());
             self.outbound.cancel();
+            drop(locked(&self.thread).take());
         }
     }
 }

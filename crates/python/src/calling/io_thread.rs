@@ -163,6 +163,8 @@ impl IoThread {
 
 impl Drop for IoThread {
     fn drop(&mut self) {
+        // The thread may end before it comes to that.
+        self.sleepers.wake_all();
         // Should it stand aside, it comes back, and sees that there is nobody.
         drop(self.wheel.begin());
         let mut ending = lock(&ENDING);

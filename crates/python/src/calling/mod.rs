@@ -5,10 +5,12 @@
 //! Transport -> Client -> ClientMethod.start() ------> [IoThread]: carry(channel, spec, Outbound)
 //! ClientCall: send, receive, cancel --[Outbound]----> messages out
 //!             futures <--[Events: fd]--[Outbound]---- head, messages, end
+//!     threads that wait <--[Sleepers]--[Outbound]----
 //! ```
 //!
 //! One I/O thread serves all transports of the process; it ends with the last of them. Threads that make one blocking
-//! call after the other do its work themselves ([`landbridge_client::Wheel`]). Each event loop has one queue of
+//! call after the other do its work themselves ([`landbridge_client::Wheel`]). A call of an event loop that streams its
+//! request is only prepared by `start`, and made by the loop. Each event loop has one queue of
 //! events and one descriptor to watch.
 
 mod call;

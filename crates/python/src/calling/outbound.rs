@@ -40,6 +40,8 @@ struct State {
     waiting_in: Backlog,
     end: Option<End>,
     cancelled: bool,
+    /// It has ended by its own clock.
+    late: bool,
     /// Threads that wait, each for one thing: they are woken for that and for nothing else, and once.
     waiting: Vec<(What, Thread)>,
     /// Futures of the event loop, each to be told once.
@@ -188,6 +190,10 @@ impl Caller for Outbound {
         if self.lock().waiting_in.has_room() { Poll::Ready(()) } else { Poll::Pending }
     }
 
+    fn late(&self) {
+        self.lock().late = true;
+    }
+
     fn message(&self, message: Content) {
         let mut state = self.lock();
         if state.end.is_some() {
@@ -280,6 +286,11 @@ impl Outbound {
         self.lock().cancelled
     }
 
+    /// Whether it has ended by its own clock.
+    pub(super) fn is_late(&self) -> bool {
+        self.lock().late
+    }
+
     /// The end, if it has come.
     pub(super) fn with_end<T>(&self, look: impl FnOnce(&End) -> T) -> Option<T> {
         self.lock().end.as_ref().map(look)
@@ -305,9 +316,9 @@ impl Outbound {
         None
     }
 
-    /// Shows all futures that wait, or none where a thread is at work here right now.
+    /// Shows all futures that wait, to Python's garbage collector: see `LoopQueue::look`.
     pub(super) fn look<R>(&self, at: impl FnMut(&Py<PyAny>) -> Result<(), R>) -> Result<(), R> {
-        let Ok(state) = self.state.try_lock() else { return Ok(()) };
+        let state = self.lock();
         let State { on_readable, on_head, on_writable, on_end, .. } = &*state;
         [on_readable, on_head, on_writable, on_end].into_iter().flatten().try_for_each(at)
     }

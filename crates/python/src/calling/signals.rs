@@ -30,7 +30,21 @@ pub(super) fn longest_wait(py: Python<'_>) -> Option<Duration> {
 }
 
 fn is_main(py: Python<'_>) -> PyResult<bool> {
+    if is_main_of_the_process() {
+        // Python may be mistaken about it: for `threading` it is whichever thread imported that first.
+        return Ok(true);
+    }
     let threading = py.import(intern!(py, "threading"))?;
     let main = threading.call_method0(intern!(py, "main_thread"))?.getattr(intern!(py, "ident"))?;
     main.eq(threading.call_method0(intern!(py, "get_ident"))?)
+}
+
+#[cfg(target_os = "linux")]
+fn is_main_of_the_process() -> bool {
+    rustix::thread::gettid() == rustix::process::getpid()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_main_of_the_process() -> bool {
+    false
 }

@@ -35,9 +35,12 @@ impl<E> LoopQueue<E> {
         }
     }
 
-    /// Shows everything that waits, or nothing where a thread is putting something in right now.
-    pub(crate) fn look<R>(&self, mut at: impl FnMut(&E) -> Result<(), R>) -> Result<(), R> {
-        self.events.try_lock().map_or(Ok(()), |events| events.iter().try_for_each(&mut at))
+    /// Shows everything that waits.
+    ///
+    /// Python's garbage collector looks twice, and takes for garbage what it sees once: so this waits for the lock, which
+    /// nobody holds who waits for the interpreter.
+    pub(crate) fn look<R>(&self, at: impl FnMut(&E) -> Result<(), R>) -> Result<(), R> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).iter().try_for_each(at)
     }
 
     /// Everything that waits, in the order it came.
