@@ -10,8 +10,8 @@
 //!
 //! One I/O thread serves all transports of the process; it ends with the last of them. Threads that make one blocking
 //! call after the other do its work themselves ([`landbridge_client::Wheel`]). A call of an event loop that streams its
-//! request is only prepared by `start`, and made by the loop. Each event loop has one queue of
-//! events and one descriptor to watch.
+//! request is only prepared by `start`, and made by the loop. Each event loop has one queue of events and one descriptor
+//! to watch.
 
 mod call;
 mod client;
