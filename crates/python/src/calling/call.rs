@@ -46,18 +46,23 @@ impl ClientCall {
         }
     }
 
+    /// The call, unless it was made before this process was forked.
+    fn own(&self) -> Option<&Outbound> {
+        (self.generation == generation()).then_some(&*self.outbound)
+    }
+
     /// A call does not cross a fork: its thread and its connection are the parent's.
     fn outbound(&self, py: Python<'_>) -> PyResult<&Outbound> {
-        if self.generation == generation() {
-            return Ok(&self.outbound);
-        }
-        let message = "the call was made before this process was forked, and belongs to its parent";
-        Err(errors::raised(py, &RpcError::new(landbridge_wire::Code::Unavailable, message)))
+        self.own().ok_or_else(|| {
+            let message = "the call was made before this process was forked, and belongs to its parent";
+            errors::raised(py, &RpcError::new(landbridge_wire::Code::Unavailable, message))
+        })
     }
 
     /// What is left to be done to make it, and who does it.
     fn take_start(&self) -> Option<(Start, Arc<IoThread>)> {
-        locked(&self.start).take().zip(locked(&self.thread).clone())
+        let start = locked(&self.start).take()?;
+        Some((start, locked(&self.thread).clone()?))
     }
 
     fn received(&self, py: Python<'_>, received: Received) -> PyResult<Py<PyAny>> {
@@ -158,7 +163,7 @@ impl ClientCall {
 
     /// Makes the call, if it was only prepared.
     fn make(&self) {
-        if self.generation == generation()
+        if self.own().is_some()
             && let Some((start, thread)) = self.take_start()
         {
             thread.make(start);
@@ -186,8 +191,8 @@ impl ClientCall {
 
     /// Nobody waits for this future any more.
     fn forget(&self, future: &Bound<'_, PyAny>) {
-        if self.generation == generation() {
-            self.outbound.forget(future.as_unbound());
+        if let Some(outbound) = self.own() {
+            outbound.forget(future.as_unbound());
         }
     }
 
@@ -249,33 +254,32 @@ impl ClientCall {
     /// Whether the call is over.
     #[getter]
     fn is_over(&self) -> bool {
-        self.generation != generation() || self.outbound.is_over()
+        self.own().is_none_or(Outbound::is_over)
     }
 
     /// Whether it was given up before it was over, or before everything that came of it was taken.
     #[getter]
     fn is_cancelled(&self) -> bool {
-        self.generation == generation() && self.outbound.is_cancelled()
+        self.own().is_some_and(Outbound::is_cancelled)
     }
 
     /// Whether it has ended because its time was over, by the clock on this side.
     #[getter]
     fn is_late(&self) -> bool {
-        self.generation == generation() && self.outbound.is_late()
+        self.own().is_some_and(Outbound::is_late)
     }
 
     /// The name of the compression of response messages, where the application does that itself.
     #[getter]
     fn response_encoding(&self) -> Option<&'static str> {
-        let is_ours = self.generation == generation();
-        is_ours.then(|| self.outbound.with_head(|head: &Head| custom_name(head.encoding)).flatten()).flatten()
+        self.own()?.with_head(|head: &Head| custom_name(head.encoding)).flatten()
     }
 
     /// Gives the call up. Does nothing where it is over and everything that came of it was taken, or it has failed.
     fn cancel(&self) {
-        if self.generation == generation() {
-            drop(self.take_start());
-            self.outbound.cancel();
+        if let Some(outbound) = self.own() {
+            let _never_made = locked(&self.start).take();
+            outbound.cancel();
             drop(locked(&self.thread).take());
         }
     }
