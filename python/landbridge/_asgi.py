@@ -16,11 +16,12 @@ from landbridge._operations.beside import runs_trio
 from landbridge._operations.own_compression import plain
 from landbridge._operations.run_async import run
 from landbridge._request_target import URL_CHARACTERS, mounted, target
+from landbridge._unread import LITTLE, PATIENCE
 from landbridge.errors import ConnectError
 from landbridge.request import RequestContext
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
     from landbridge._headers import Lines
     from landbridge._operations.beside import Event
@@ -108,10 +109,12 @@ async def _request(
     )
     loop = _running_loop()
     call = AsgiCall(loop, exchange, scope, receive, send)
-    if operation is None or exchange.refused:
+    if operation is not None and not exchange.refused:
+        await loop.work(call, _run(operation, call))
+    elif call.may_finish:
+        await loop.work(call, call.conclude())
+    else:
         await call.writable()
-        return
-    await loop.work(call, _run(operation, call))
 
 
 async def _run(operation: Operation, call: AsgiCall) -> None:
@@ -145,8 +148,12 @@ class Loop(Protocol):
         """Let others have a turn."""
         ...
 
+    async def within(self, seconds: float, waiting: Coroutine[Any, Any, None], /) -> None:
+        """Wait for it, but no longer than that."""
+        ...
+
     async def work(self, call: AsgiCall, handler: Coroutine[Any, Any, None], /) -> None:
-        """Run the handler; the deadline and a caller who goes away cancel it."""
+        """Run the handler and conclude the call; the deadline and a caller who goes away cancel it."""
         ...
 
 
@@ -162,12 +169,16 @@ class AsgiCall:
         self._send = send
         self._head_sent = False
         self._new_event = loop.event
+        self._within = loop.within
         self.turn = loop.turn
         self._writing = loop.lock()
         # More of the request has come; more of it is wanted.
         self._arrived = loop.event()
         self._wanted = loop.event()
         self._problem: ConnectError | None = None
+        # How much of the request is still to come, where that is known.
+        self._left = _announced(scope["headers"])
+        self._is_discarding = False
         self.is_gone = False
         """Whether the caller has gone away."""
         # The core knows these; they stand here for those who ask.
@@ -230,11 +241,30 @@ class AsgiCall:
 
     async def readable(self) -> None:
         """Wait for more of the request."""
+        await self._more()
+        if self._problem is not None:
+            raise self._problem
+
+    async def _more(self) -> None:
         arrived = self._arrived = self._new_event()
         self._wanted.set()
         await arrived.wait()
-        if self._problem is not None:
-            raise self._problem
+
+    @property
+    def may_finish(self) -> bool:
+        """Whether the caller may finish a request that nobody reads, before its answer begins."""
+        return not self._head_sent and self._left is not None and 0 < self._left <= LITTLE
+
+    async def conclude(self) -> None:
+        """Send the end of the answer."""
+        if self.may_finish:
+            self._is_discarding = True
+            await self._within(PATIENCE, self._rest())
+        await self.writable()
+
+    async def _rest(self) -> None:
+        while self.may_finish:
+            await self._more()
 
     async def writable(self) -> None:
         """Send what was written."""
@@ -261,19 +291,28 @@ class AsgiCall:
         while (event := await self._receive())["type"] != "http.disconnect":
             if has_ended:
                 continue
-            try:
-                if body := event.get("body", b""):
-                    self._exchange.push(bytes(body))
-                if not event.get("more_body", False):
-                    has_ended = True
-                    self._exchange.end()
-            except ConnectError as problem:
-                self._problem = problem
+            body = event.get("body", b"")
+            has_ended = not event.get("more_body", False)
+            if has_ended:
+                self._left = 0
+            elif self._left is not None:
+                self._left -= len(body)
+            if not self._is_discarding:
+                self._take(body, has_ended)
             self._arrived.set()
             if not has_ended:
                 await self._wanted.wait()
                 self._wanted = self._new_event()
         self.is_gone = True
+
+    def _take(self, body: bytes, is_last: bool) -> None:
+        try:
+            if body:
+                self._exchange.push(bytes(body))
+            if is_last:
+                self._exchange.end()
+        except ConnectError as problem:
+            self._problem = problem
 
     async def between_writes(self, cancel: Callable[[], object]) -> None:
         """Cancel the work, but not in the middle of a write, of which half would be lost."""
@@ -284,3 +323,10 @@ class AsgiCall:
         """Answer that the deadline has passed."""
         self._exchange.fail_late()
         await self.writable()
+
+
+def _announced(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """The length of the content. None where it is not known, or not certain to come."""
+    named = dict(headers)
+    length = named.get(b"content-length", b"")
+    return int(length) if length.isdigit() and b"expect" not in named else None

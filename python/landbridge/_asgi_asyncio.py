@@ -22,8 +22,15 @@ async def turn() -> None:
     await asyncio.sleep(0)
 
 
+async def within(seconds: float, waiting: Coroutine[Any, Any, None], /) -> None:
+    """Wait for it, but no longer than that."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await waiting
+
+
 async def work(call: AsgiCall, handler: Coroutine[Any, Any, None], /) -> None:
-    """Run the handler; the deadline and a caller who goes away cancel it."""
+    """Run the handler and conclude the call; the deadline and a caller who goes away cancel it."""
     task = asyncio.ensure_future(handler)
     arrivals = asyncio.ensure_future(call.take_arrivals())
     timeout_ms = call.timeout_ms()
@@ -42,7 +49,7 @@ async def work(call: AsgiCall, handler: Coroutine[Any, Any, None], /) -> None:
                 task.cancel()
             await asyncio.wait((task,))
             if is_late:
-                await _within(LAST_WORDS, call.tell_lateness())
+                await within(LAST_WORDS, call.tell_lateness())
         elif task.cancelled() or task.exception() is None:
             # Cancelled, then, by what the handler has waited for; its failure is written.
             left_ms = call.timeout_ms()
@@ -50,7 +57,7 @@ async def work(call: AsgiCall, handler: Coroutine[Any, Any, None], /) -> None:
                 async with asyncio.timeout(
                     None if left_ms is None else max(0.0, left_ms / 1000) + LAST_WORDS
                 ):
-                    await call.writable()
+                    await call.conclude()
     finally:
         for running in (task, arrivals):
             running.cancel()
@@ -66,10 +73,3 @@ async def _cut(task: asyncio.Task[None], call: AsgiCall) -> None:
             await call.between_writes(task.cancel)
     except TimeoutError:
         task.cancel()
-
-
-async def _within(seconds: float | None, write: Coroutine[Any, Any, None]) -> None:
-    """Write, unless that takes longer; then it is the server's to cut the answer off."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await write

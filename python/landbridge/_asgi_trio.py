@@ -18,8 +18,14 @@ lock = trio.Lock
 turn = trio.lowlevel.checkpoint
 
 
+async def within(seconds: float, waiting: Coroutine[Any, Any, None], /) -> None:
+    """Wait for it, but no longer than that."""
+    with trio.move_on_after(seconds):
+        await waiting
+
+
 async def work(call: AsgiCall, handler: Coroutine[Any, Any, None], /) -> None:
-    """Run the handler; the deadline and a caller who goes away cancel it."""
+    """Run the handler and conclude the call; the deadline and a caller who goes away cancel it."""
     timeout_ms = call.timeout_ms()
     scope = trio.CancelScope()
     problem: Exception | None = None
@@ -42,12 +48,11 @@ async def work(call: AsgiCall, handler: Coroutine[Any, Any, None], /) -> None:
         try:
             with scope:
                 await handler
-                await call.writable()
+                await call.conclude()
         except Exception as raised:
             problem = raised
         nursery.cancel_scope.cancel()
     if scope.cancelled_caught and not call.is_gone:
-        with trio.move_on_after(LAST_WORDS):
-            await call.tell_lateness()
+        await within(LAST_WORDS, call.tell_lateness())
     if problem is not None:
         raise problem

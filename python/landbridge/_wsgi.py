@@ -15,6 +15,7 @@ from landbridge._kinds import KINDS
 from landbridge._operations.own_compression import plain
 from landbridge._operations.run_sync import run_sync
 from landbridge._request_target import mounted, target
+from landbridge._unread import LITTLE
 from landbridge.request import RequestContext
 
 if TYPE_CHECKING:
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
     from landbridge.server import ConnectWSGIApplication
 
 _READ_AT_ONCE = 64 << 10
-
-_DISCARDED = 1 << 20
-"""How much of a request that its handler has not read is read behind the answer, in bytes.
-
-A connection that is closed with unread bytes in it is reset, which can cost the caller the answer.
-"""
 
 
 def serve(
@@ -92,8 +87,10 @@ class _Answer:
 
     def taken(self) -> bytes:
         """What has been written, with the head given to the server."""
-        head, body, _, _ = self._exchange.take_output()
+        head, body, is_end, _ = self._exchange.take_output()
         if head is not None:
+            if is_end and self._call.is_about_to_be_done:
+                self._call.discard_rest()
             status, headers = head
             lines = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
             self._start_response(f"{status} {_phrase(status)}", lines)
@@ -113,7 +110,8 @@ class _Call:
         self._environ = environ
         self._input = environ["wsgi.input"]
         self._left = _content_length(environ)
-        self._has_ended = False
+        self._may_wait = "HTTP_EXPECT" in environ
+        self._has_ended = self._left == 0
         self.send = exchange.send
         self.finish = exchange.finish
         self.receive = exchange.receive
@@ -172,9 +170,14 @@ class _Call:
             self._take_more()
         return message
 
+    @property
+    def is_about_to_be_done(self) -> bool:
+        """Whether what is left of the request is little, and certain to come."""
+        return self._left is not None and self._left <= LITTLE and not self._may_wait
+
     def discard_rest(self) -> None:
         """Read what the handler has left of the request, if it is not too much."""
-        budget = _DISCARDED
+        budget = LITTLE
         while not self._has_ended and budget > 0:
             budget -= len(self._read())
 
