@@ -42,6 +42,15 @@ pub(crate) enum Form {
 }
 
 impl Form {
+    /// Whose form it is.
+    pub(crate) fn protocol(self) -> Protocol {
+        match self {
+            Self::ConnectUnary | Self::ConnectStream => Protocol::Connect,
+            Self::Grpc => Protocol::Grpc,
+            Self::GrpcWeb | Self::GrpcWebText => Protocol::GrpcWeb,
+        }
+    }
+
     /// Whether methods of this shape can be called in this form. Only Connect has a form for each.
     pub(crate) fn carries(self, shape: Shape) -> bool {
         match self {

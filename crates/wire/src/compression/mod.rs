@@ -2,10 +2,12 @@
 
 mod compress;
 mod decompress;
+mod named;
 mod negotiate;
 
 pub use compress::{Levels, compress};
 pub use decompress::{DecompressError, decompress};
+pub(crate) use named::{known_request_encoding, request_encoding, response_encoding};
 pub(crate) use negotiate::listed;
 pub use negotiate::{Accepted, offered};
 

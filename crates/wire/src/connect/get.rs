@@ -7,7 +7,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::inbound::known_request_encoding;
+use crate::compression::known_request_encoding;
 use crate::metadata::{BASE64, BASE64_URL};
 use crate::{Accepted, Code, Codec, Compression, Message, RpcError};
 

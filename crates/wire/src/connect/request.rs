@@ -3,8 +3,7 @@
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::compression::{Accepted, listed};
-use crate::inbound::request_encoding;
+use crate::compression::{Accepted, listed, request_encoding};
 use crate::metadata::once;
 use crate::outbound::Target;
 use crate::protocol::{ContentType, Form};

@@ -5,10 +5,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::error_json::{read_error, write_error};
 use super::request::{STREAM_ACCEPT_ENCODING, STREAM_ENCODING};
-use crate::compression::{Accepted, Compression};
+use crate::compression::{Accepted, Compression, response_encoding};
 use crate::message::{Chunks, Message};
 use crate::metadata::keep_metadata;
-use crate::outbound::{http_failure, response_encoding, wrong_content_type};
+use crate::outbound::{http_failure, wrong_content_type};
 use crate::output::{Finish, Output};
 use crate::protocol::{ContentType, Form};
 use crate::{Code, Codec, ResponseHead, RpcError};

@@ -3,8 +3,7 @@
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::compression::{Accepted, offered};
-use crate::inbound::request_encoding;
+use crate::compression::{Accepted, offered, request_encoding};
 use crate::metadata::once;
 use crate::outbound::Target;
 use crate::protocol::{ContentType, Form};

@@ -5,9 +5,9 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::request::{ACCEPT_ENCODING, ENCODING};
 use super::status::{has_status, read_end, write_end};
-use crate::compression::{Accepted, listed};
+use crate::compression::{Accepted, listed, response_encoding};
 use crate::metadata::{append, keep_grpc_names, keep_metadata};
-use crate::outbound::{http_failure, response_encoding, wrong_content_type};
+use crate::outbound::{http_failure, wrong_content_type};
 use crate::protocol::{ContentType, Form};
 use crate::{Code, Codec, End, ResponseHead, RpcError};
 

@@ -1,211 +1,22 @@
-//! The outbound half: a [`Call`](crate::Call) and its messages are written as a request; the answer is read from the
-//! same protocol.
+//! Reads a server's answer.
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use std::time::Duration;
-
-use crate::call::{End, Limits, ResponseEvent, ResponseHead, Shape};
+use crate::call::{End, Limits, ResponseEvent, ResponseHead};
 use crate::compression::{Accepted, Compression, decompress};
 use crate::envelope::{COMPRESSED, Envelope, EnvelopeReader, compressed_by_nothing, too_large};
 use crate::grpc_web::{TextDecoder, is_trailers, read_trailers};
 use crate::message::{Chunks, Message, Payload};
-use crate::output::{Finish, Output};
-use crate::protocol::{ContentType, Form, Protocol};
+use crate::outbound::Target;
+use crate::outbound::fault::{as_server_fault, http_failure};
+use crate::protocol::Form;
 use crate::{Code, Codec, RpcError, connect, grpc};
-
-/// How a call is made to a server.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// What the server speaks.
-    pub protocol: Protocol,
-    /// Whether the method takes and gives exactly one message; decides the form of a Connect call.
-    pub shape: Shape,
-    /// The codec of messages both ways.
-    pub codec: Codec,
-    /// `http` or `https`.
-    pub scheme: Scheme,
-    /// The value of `:authority` or `host`.
-    pub authority: Authority,
-    /// How long the server may take.
-    pub timeout: Option<Duration>,
-    /// The compression of those request messages that say they are compressed.
-    pub encoding: Compression,
-    /// The compressions offered to the server for its responses.
-    pub accepts: Accepted,
-    /// Whether to call by GET, where the message is not too long for it; only for methods without side effects.
-    pub get: bool,
-    /// What the answer is held to.
-    pub limits: Limits,
-}
-
-/// The two machines of an opened call.
-#[derive(Debug)]
-pub struct OpenedCall {
-    /// Writes the request.
-    pub writer: RequestWriter,
-    /// Reads the answer.
-    pub reader: ResponseReader,
-}
-
-/// Prepares a call to this target. `metadata` is the caller's own, checked.
-pub fn open(path: PathAndQuery, metadata: HeaderMap, target: &Target) -> OpenedCall {
-    let form = match (target.protocol, target.shape) {
-        (Protocol::Connect, Shape::Unary) => Form::ConnectUnary,
-        (Protocol::Connect, Shape::Stream) => Form::ConnectStream,
-        (Protocol::Grpc, _) => Form::Grpc,
-        (Protocol::GrpcWeb, _) => Form::GrpcWeb,
-    };
-    let mut request = Request::new(());
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri(target, path);
-    let headers = request.headers_mut();
-    *headers = metadata;
-    match form {
-        Form::ConnectUnary if target.get => connect::open_get(headers, target),
-        Form::ConnectUnary => connect::open_unary(headers, target),
-        Form::ConnectStream => connect::open_stream(headers, target),
-        Form::Grpc | Form::GrpcWeb | Form::GrpcWebText => grpc::open(headers, form, target),
-    }
-    OpenedCall {
-        writer: RequestWriter {
-            form,
-            codec: target.codec,
-            encoding: target.encoding,
-            get: target.get,
-            head: Some(request),
-            unary: None,
-        },
-        reader: ResponseReader::new(form, target),
-    }
-}
-
-fn uri(target: &Target, path: PathAndQuery) -> Uri {
-    let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(target.scheme.clone());
-    parts.authority = Some(target.authority.clone());
-    parts.path_and_query = Some(path);
-    // All three parts are there, which is all that `from_parts` asks for.
-    Uri::from_parts(parts).unwrap_or_default()
-}
 
 /// The most bytes of a response's end where it stands in the content, however little a message may have: it is no
 /// message, and holds what other responses have in their trailers.
 const MAX_END: usize = 64 << 10;
-
-/// The compression that a response's header names; identity where it names none.
-///
-/// # Errors
-/// `internal` for one that was not offered.
-pub(crate) fn response_encoding(
-    value: Option<&HeaderValue>,
-    offered: &Accepted,
-) -> Result<Compression, RpcError> {
-    let Some(value) = value else { return Ok(Compression::Identity) };
-    value
-        .to_str()
-        .ok()
-        .and_then(Compression::from_name)
-        .filter(|compression| offered.contains(*compression))
-        .ok_or_else(|| {
-            let message =
-                format!("the server answered with the compression {value:?}, which was not offered to it");
-            RpcError::new(Code::Internal, message)
-        })
-}
-
-/// Writes a request: give it messages and the half-close, and send what it puts out.
-#[derive(Debug)]
-pub struct RequestWriter {
-    form: Form,
-    codec: Codec,
-    encoding: Compression,
-    get: bool,
-    /// Until it is sent.
-    head: Option<Request<()>>,
-    /// A unary message waits for the half-close, which proves that it is the only one.
-    unary: Option<Message>,
-}
-
-impl RequestWriter {
-    /// A query longer than this, in bytes, is sent by POST instead: servers and proxies refuse long URLs.
-    pub const MAX_GET_QUERY: usize = 4096;
-
-    /// Sends the head now, where the protocol allows: a unary Connect request has to wait for its message.
-    pub fn flush(&mut self, out: &mut Output<Request<()>>) {
-        if self.form != Form::ConnectUnary
-            && let Some(head) = self.head.take()
-        {
-            out.head = Some(head);
-        }
-    }
-
-    /// Sends a message.
-    ///
-    /// # Errors
-    /// `unimplemented` for a second message in a unary request.
-    pub fn message(&mut self, message: Message, out: &mut Output<Request<()>>) -> Result<(), RpcError> {
-        if self.form == Form::ConnectUnary {
-            return match self.unary.replace(message) {
-                None => Ok(()),
-                Some(_) => Err(RpcError::new(
-                    Code::Unimplemented,
-                    "a unary call was made with more than one message",
-                )),
-            };
-        }
-        self.flush(out);
-        out.body.extend(message.into_enveloped());
-        Ok(())
-    }
-
-    /// Says that no message follows.
-    ///
-    /// # Errors
-    /// `unimplemented` for a unary request without a message.
-    pub fn half_close(&mut self, out: &mut Output<Request<()>>) -> Result<(), RpcError> {
-        self.flush(out);
-        if let (Form::ConnectUnary, Some(head)) = (self.form, self.head.take()) {
-            let Some(message) = self.unary.take() else {
-                return Err(RpcError::new(Code::Unimplemented, "a unary call was made without a message"));
-            };
-            self.write_unary(head, message, out);
-        }
-        out.finish = Some(Finish::Body);
-        Ok(())
-    }
-
-    fn write_unary(&self, mut head: Request<()>, message: Message, out: &mut Output<Request<()>>) {
-        if self.get {
-            let query = connect::get_query(self.codec, self.encoding, &message);
-            if query.len() <= Self::MAX_GET_QUERY
-                && let Some(uri) = with_query(head.uri(), &query)
-            {
-                *head.method_mut() = Method::GET;
-                *head.uri_mut() = uri;
-                out.head = Some(head);
-                return;
-            }
-            connect::make_post(head.headers_mut(), Form::ConnectUnary, self.codec);
-        }
-        let headers = head.headers_mut();
-        if message.compressed {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(self.encoding.name()));
-        }
-        headers.insert(CONTENT_LENGTH, message.payload.len().into());
-        out.head = Some(head);
-        out.body.extend(message.payload.into_chunks());
-    }
-}
-
-fn with_query(uri: &Uri, query: &str) -> Option<Uri> {
-    let mut parts = uri.clone().into_parts();
-    parts.path_and_query = Some([uri.path(), query].concat().parse().ok()?);
-    Uri::from_parts(parts).ok()
-}
 
 /// Reads a server's answer.
 ///
@@ -258,7 +69,7 @@ enum Body {
 }
 
 impl ResponseReader {
-    fn new(form: Form, target: &Target) -> Self {
+    pub(super) fn new(form: Form, target: &Target) -> Self {
         Self {
             form,
             codec: target.codec,
@@ -554,33 +365,4 @@ impl ResponseReader {
         self.end = Some(end);
         self.body = Body::Ignored;
     }
-}
-
-/// The failure of a response that no protocol has written, such as a proxy's page for people.
-pub(crate) fn http_failure(status: StatusCode, content_type: Option<&HeaderValue>) -> RpcError {
-    let what = content_type.map(|value| format!(" and content of the type {value:?}")).unwrap_or_default();
-    RpcError::new(
-        Code::from_http_status(status),
-        format!("the server answered with HTTP status {status}{what}"),
-    )
-}
-
-/// The failure of a response in another form or codec than that of its request.
-pub(crate) fn wrong_content_type(
-    code: Code,
-    value: Option<&HeaderValue>,
-    form: Form,
-    codec: Codec,
-) -> RpcError {
-    let expected = ContentType::header(form, codec);
-    let message = match value {
-        None => format!("the response has no content-type; {expected:?} is expected"),
-        Some(value) => format!("the response's content-type is {value:?}; {expected:?} is expected"),
-    };
-    RpcError::new(code, message)
-}
-
-/// The same finding is the caller's fault in a request and the server's in a response.
-fn as_server_fault(error: RpcError) -> RpcError {
-    RpcError { code: Code::Internal, ..error }
 }
