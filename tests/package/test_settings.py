@@ -1,5 +1,6 @@
 """Settings that make no sense are refused where they are given, in one sentence."""
 
+import inspect
 import logging
 import re
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from landbridge.client import ConnectClient, ConnectClientSync
 from landbridge.compression.gzip import GzipCompression
 from landbridge.method import StreamType
 from landbridge.serving import Limits, Server, ServerSync, TlsConfig
+from landbridge.serving.blocking import _Settings
 
 from tests.package.conftest import Serve
 from tests.package.echo import SERVICE, AsyncEcho, SyncEcho, stub, text, unary
@@ -162,6 +164,14 @@ def test_a_setting_of_a_server_that_makes_no_sense_is_named(settings: dict[str, 
     for server in (Server, ServerSync):
         with pytest.raises((TypeError, ValueError), match=re.escape(said)):
             server(AsyncEcho(unary(echo)), **settings)
+
+
+def test_a_blocking_server_has_the_settings_of_a_server_with_their_types() -> None:
+    parameters = inspect.signature(Server).parameters.values()
+    settings = {each.name: each.annotation for each in parameters if each.kind is each.KEYWORD_ONLY}
+    assert inspect.signature(ServerSync).parameters["settings"].annotation == "Unpack[_Settings]"
+    typed = {name: each.__forward_arg__ for name, each in _Settings.__annotations__.items()}
+    assert typed == settings
 
 
 def test_what_is_no_application_is_refused() -> None:

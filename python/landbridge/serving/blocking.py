@@ -6,16 +6,36 @@ import asyncio
 import contextlib
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from landbridge.serving.server import Server
 
 if TYPE_CHECKING:
+    import os
+    import socket
+    from collections.abc import Callable, Sequence
     from types import TracebackType
+    from typing import Any
 
+    from landbridge.serving.limits import Limits
     from landbridge.serving.server import Application
+    from landbridge.serving.tls import TlsConfig
 
 __all__ = ["ServerSync"]
+
+
+class _Settings(TypedDict, total=False):
+    """The keyword arguments of `Server`."""
+
+    host: str
+    port: int
+    uds: str | os.PathLike[str] | None
+    sockets: Sequence[socket.socket]
+    tls: TlsConfig | None
+    fallback: Callable[..., Any] | None
+    threads: int | None
+    io_threads: int
+    limits: Limits | None
 
 
 class ServerSync:
@@ -27,7 +47,7 @@ class ServerSync:
             server.wait()
     """
 
-    def __init__(self, *applications: Application, **settings: Any) -> None:
+    def __init__(self, *applications: Application, **settings: Unpack[_Settings]) -> None:
         """Settle what is served; the arguments are those of `Server`."""
         self._server = Server(*applications, **settings)
         self._thread = threading.Thread(target=self._run, name="landbridge-server", daemon=True)
