@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use landbridge_net::{Address, Frame, SendError, Server, UpstreamHttp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
 
 use crate::world::*;
 
@@ -263,14 +264,20 @@ async fn a_handler_that_forgets_to_answer_fails_the_request() {
 #[tokio::test]
 async fn an_answer_left_unfinished_is_seen_as_cut() {
     for http in BOTH {
-        let world = World::start(handler(|_request, respond| async move {
-            let mut answer = respond.respond(Response::new(()), false);
-            answer.data(Bytes::from_static(b"some"), false).await.expect("taken");
-            // Lets what was sent go out before the rest is given up.
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        let arrived = Arc::new(Notify::new());
+        let has_arrived = Arc::clone(&arrived);
+        let world = World::start(handler(move |_request, respond| {
+            let has_arrived = Arc::clone(&has_arrived);
+            async move {
+                let mut answer = respond.respond(Response::new(()), false);
+                answer.data(Bytes::from_static(b"some"), false).await.expect("taken");
+                has_arrived.notified().await;
+            }
         }));
         let (response, _body) = within(world.endpoint(http).open(get("/"), true)).await.expect("open");
         let mut response = within(response).await.expect("a response");
+        assert_eq!(data(response.body_mut()).await, "some");
+        arrived.notify_one();
         let cut = collect(response.body_mut()).await;
         assert!(cut.is_err(), "{http:?}: {cut:?}");
     }
