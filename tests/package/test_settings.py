@@ -1,5 +1,6 @@
 """Settings that make no sense are refused where they are given, in one sentence."""
 
+import functools
 import inspect
 import logging
 import re
@@ -257,6 +258,37 @@ def test_a_handler_that_cannot_be_called_is_refused(application: Any) -> None:
         application(unary(Service.echo))._operations  # noqa: B018
     with pytest.raises(TypeError, match=r"the handler of /test.v1.Echo/Echo is None: it must be a function"):
         application(unary(None))._operations  # type: ignore[arg-type]  # noqa: B018
+
+
+class Instance:
+    """An instance that is a handler."""
+
+    async def __call__(self, request: StringValue, _ctx: Any) -> StringValue:
+        """Answer with the request."""
+        return request
+
+
+async def echo_stream(request: StringValue, _ctx: Any) -> AsyncIterator[StringValue]:
+    """Answer with the request."""
+    yield request
+
+
+@pytest.mark.parametrize(
+    ("kind", "handler", "name"),
+    [
+        (StreamType.UNARY, Service().echo, "Service.echo"),
+        (StreamType.CLIENT_STREAM, functools.partial(echo), "a partial"),
+        (StreamType.UNARY, Instance(), "a Instance"),
+        (StreamType.SERVER_STREAM, echo_stream, "echo_stream"),
+    ],
+)
+def test_an_asynchronous_handler_of_a_blocking_application_is_refused(
+    kind: StreamType, handler: Any, name: str
+) -> None:
+    said = f"the handler of /test.v1.Echo/Echo is {name}, which is asynchronous: a WSGI application has"
+    with pytest.raises(TypeError, match=re.escape(said)):
+        SyncEcho({"Echo": (kind, handler)})
+    assert AsyncEcho({"Echo": (kind, handler)})._operations
 
 
 def nothing(_request: StringValue, _ctx: Any) -> None:
