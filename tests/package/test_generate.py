@@ -140,7 +140,7 @@ application = kinds_connect.KindServiceASGIApplication(Service())
 
 async def call(client: kinds_connect.KindServiceClient) -> None:
     answer: Kinds = await client.exchange(build(), headers={"a": "b"}, timeout_ms=1.5)
-    moment: kinds_pb2.Timestamp = await client.look(answer, use_get=True)
+    moment: kinds_pb2.Timestamp = await client.look(answer, use_get=True, headers=[("a", "b"), ("a", "c")])
     total: Kinds = await client.collect([Kinds.Inner(), Kinds.Inner()])
     async with client.collect() as collecting:
         await collecting.send(Kinds.Inner())
@@ -185,6 +185,8 @@ async def call(client: kinds_connect.KindServiceClient) -> None:
     await client.no_such_method(message)  # wrong
     await client.collect([message])  # wrong
     client.spread(message, timeout="1s")  # wrong
+    client.spread(message, headers={"a": 1})  # wrong
+    client.spread(message, headers=[("a", b"b")])  # wrong
 """
 
 

@@ -1,6 +1,7 @@
 """Errors and headers, as applications handle them."""
 
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -117,3 +118,33 @@ def test_a_header_that_cannot_be_sent_raises_where_it_is_set(name: str, value: s
 
 def test_headers_that_came_may_hold_what_could_not_be_sent() -> None:
     assert Headers([("x-token-bin", "no base64")])["x-token-bin"] == "no base64"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("x-tag", 1, "the header 'x-tag' is a int: it must be a str"),
+        ("x-tag", None, "the header 'x-tag' is a NoneType: it must be a str"),
+        (1, "1", "the name of a header is a int: it must be a str"),
+    ],
+)
+def test_a_header_that_is_no_text_is_refused_where_it_is_given(name: Any, value: Any, said: str) -> None:
+    headers = Headers()
+    makers: list[Callable[[], object]] = [
+        lambda: headers.__setitem__(name, value),
+        lambda: headers.add(name, value),
+        lambda: Headers({name: value}),
+        lambda: Headers([(name, value)]),
+    ]
+    for make in makers:
+        with pytest.raises(TypeError) as caught:
+            make()
+        assert str(caught.value) == said
+    assert not headers
+
+
+def test_headers_are_made_of_a_mapping_or_of_lines() -> None:
+    for given in ("ab", ["ab"], 5, [("a", "b", "c")]):
+        with pytest.raises(TypeError, match=r"the headers.* must be a mapping of str to str, or a list of"):
+            Headers(given)  # type: ignore[arg-type]
+    assert Headers(Headers([("a", "1"), ("a", "2")])).getall("a") == ("1", "2")

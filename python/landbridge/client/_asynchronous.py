@@ -14,12 +14,12 @@ from landbridge.client._response_metadata import wanted
 from landbridge.protocol import ProtocolType
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
     from datetime import timedelta
     from types import TracebackType
     from typing import Self
 
-    from landbridge._headers import Headers, Lines
+    from landbridge._headers import GivenHeaders, Lines
     from landbridge.client._context import CallContext
     from landbridge.client._operation import Operation
     from landbridge.client._outbound import Starter
@@ -122,7 +122,7 @@ class ConnectClient:
         *,
         request: REQ,
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
         use_get: bool = False,
     ) -> RES:
@@ -147,7 +147,7 @@ class ConnectClient:
         *,
         request: AsyncIterable[REQ] | Iterable[REQ],
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
     ) -> Coroutine[Any, Any, RES]: ...
 
@@ -157,7 +157,7 @@ class ConnectClient:
         *,
         request: None = None,
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
     ) -> ClientStream[REQ, RES]: ...
 
@@ -166,7 +166,7 @@ class ConnectClient:
         *,
         request: AsyncIterable[REQ] | Iterable[REQ] | None = None,
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
     ) -> Coroutine[Any, Any, RES] | ClientStream[REQ, RES]:
         """Call a method with a stream of requests and one response.
@@ -186,7 +186,7 @@ class ConnectClient:
         *,
         request: REQ,
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
     ) -> ServerStream[RES]:
         """Call a method with one request and a stream of responses."""
@@ -199,7 +199,7 @@ class ConnectClient:
         *,
         request: AsyncIterable[REQ] | Iterable[REQ] | None = None,
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
     ) -> BidiStream[REQ, RES]:
         """Call a method with a stream each way.
