@@ -85,7 +85,8 @@ class ConnectASGIApplication(_Servable, Generic[S]):
             endpoints: The methods of a service, by path. Generated code gives it.
             interceptors: What stands around every call, the first outermost.
             read_max_bytes: The largest request message in bytes, after decompression; `None` for no limit.
-            compressions: What callers may use in requests and get in responses; gzip if not given.
+            compressions: What callers may use in requests and get in responses; gzip and deflate if not
+                given.
             codecs: The formats of messages; protobuf's binary and JSON if not given.
             compress_min_bytes: Response messages below this many bytes are not compressed.
             show_exceptions: Whether callers see the text of exceptions that are no `ConnectError`, for

@@ -66,7 +66,8 @@ class ConnectClient:
                 them, which are taken in turns.
             codec: The format of messages; protobuf's binary one if not given.
             protocol: What the server speaks.
-            accept_compression: What responses may be compressed by, the most wanted first; gzip if not given.
+            accept_compression: What responses may be compressed by, the most wanted first; gzip if not given,
+                and deflate in gRPC and gRPC-Web.
             send_compression: What requests are compressed by; `None` for nothing.
             timeout_ms: How long a call may take, in milliseconds or as a `timedelta`; no limit if not given.
             read_max_bytes: The largest response message in bytes, after decompression: 1 or more, or -1 for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from landbridge._compressions import is_own, level_of, own
+from landbridge._compressions import OF_GRPC, is_own, level_of, own
 from landbridge._core import __version__
 from landbridge._headers import lines_of as header_lines
 from landbridge._kinds import KINDS
@@ -86,10 +86,12 @@ class Configuration:
         if codec is not None:
             having("codec", codec, *CODEC)
         self._codec = codec
-        accepted = [DEFAULT_SEND_COMPRESSION]
-        if accept_compression is not None:
-            accepted = made_of("accept_compression", accept_compression, *COMPRESSION)
+        accepted = made_of(
+            "accept_compression", () if accept_compression is None else accept_compression, *COMPRESSION
+        )
         self._accept = [compression.name() for compression in accepted]
+        if accept_compression is None:
+            self._accept = ["gzip"] if protocol is ProtocolType.CONNECT else list(OF_GRPC)
         self._decompressions = own(accepted)
         if send_compression is not None:
             having("send_compression", send_compression, *COMPRESSION)
