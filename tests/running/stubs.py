@@ -43,7 +43,7 @@ def generate_demo_stubs() -> None:
 
 
 def generate_own_stubs(plugin: Path) -> None:
-    """Generate what the examples import: messages, stubs by our own plugin, and those of gRPC to compare with."""
+    """Generate what the examples import: messages, stubs by our own plugin, and gRPC's to compare with."""
     OWN_STUBS.mkdir(parents=True, exist_ok=True)
     compile_protos(
         DEMO_PROTOS,
