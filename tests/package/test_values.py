@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from google.protobuf.any_pb2 import Any as GoogleAny
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.struct_pb2 import Struct
 from google.protobuf.wrappers_pb2 import StringValue
 from landbridge.code import Code
 from landbridge.errors import ConnectError, ErrorDetail
@@ -54,6 +55,24 @@ def test_the_type_of_a_detail_may_be_given_by_its_name() -> None:
     assert detail.value(desc_or_registry=Duration) == Duration(seconds=3)
     assert detail.value(desc_or_registry=PyDuration) == PyDuration(seconds=3)
     assert detail.value(desc_or_registry=None) == Duration(seconds=3)
+
+
+@pytest.mark.parametrize(
+    ("details", "given"),
+    [
+        (Duration(seconds=3), "a Duration"),
+        (Struct(fields={}), "a Struct"),
+        (PyDuration(seconds=3), "a Duration"),
+        (ErrorDetail(Duration()), "a ErrorDetail"),
+        ("why", "'why'"),
+        (None, "None"),
+    ],
+)
+def test_details_are_a_list(details: Any, given: str) -> None:
+    said = f"details is {given}: it must be a list of protobuf messages or ErrorDetails, as [RetryInfo()]"
+    with pytest.raises(TypeError) as caught:
+        ConnectError(Code.INTERNAL, "x", details)
+    assert str(caught.value) == said
 
 
 @pytest.mark.parametrize(
