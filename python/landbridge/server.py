@@ -108,6 +108,7 @@ class ConnectASGIApplication(_Servable, Generic[S]):
         self._show_exceptions = show_exceptions
         self._desc = desc
         self._resolved: dict[str, Operation] | None = None
+        self._has_been_served = False
 
     @property
     def _needs_lifespan(self) -> bool:
@@ -119,6 +120,10 @@ class ConnectASGIApplication(_Servable, Generic[S]):
         if not inspect.isasyncgen(self._service):
             yield
             return
+        if self._has_been_served:
+            advice = "make another application for another server"
+            raise RuntimeError(f"an application whose service is a generator is served once: {advice}")
+        self._has_been_served = True
         generator = cast("AsyncGenerator[S, None]", self._service)
         try:
             service = await anext(generator)

@@ -241,6 +241,19 @@ def test_a_generator_of_a_service_yields_it_once() -> None:
     server.wait()
 
 
+def test_an_application_with_a_generator_is_served_once() -> None:
+    application = AsyncEcho({}, service=lifespan())
+    said = "whose service is a generator is served once: make another application for another server"
+    with ServerSync(application, port=0), pytest.raises(RuntimeError, match=said):
+        ServerSync(application, port=0).start()
+    with pytest.raises(RuntimeError, match=said):
+        ServerSync(application, port=0).start()
+    again = AsyncEcho(unary(echo))
+    for _ in range(2):
+        with ServerSync(again, port=0):
+            pass
+
+
 def test_a_class_or_a_function_is_no_service() -> None:
     for given, name in ((Service, "Service"), (lifespan, "lifespan")):
         said = re.escape(f"service is {name} itself: give what it makes, {name}()")
