@@ -1,9 +1,13 @@
 """Errors and headers, as applications handle them."""
 
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
+import landbridge
 import pytest
 from google.protobuf.any_pb2 import Any as GoogleAny
 from google.protobuf.duration_pb2 import Duration
@@ -167,3 +171,16 @@ def test_headers_are_made_of_a_mapping_or_of_lines() -> None:
         with pytest.raises(TypeError, match=r"the headers.* must be a mapping of str to str, or a list of"):
             Headers(given)  # type: ignore[arg-type]
     assert Headers(Headers([("a", "1"), ("a", "2")])).getall("a") == ("1", "2")
+
+
+def test_the_version_is_that_of_the_package_and_loads_nothing_until_it_is_asked_for() -> None:
+    assert landbridge.__version__ == metadata.version("landbridge")
+    assert not hasattr(landbridge, "no_such_thing")
+    program = """
+import sys
+before = set(sys.modules)
+import landbridge
+assert set(sys.modules) - before == {"landbridge"}, set(sys.modules) - before
+assert landbridge.__version__
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
