@@ -12,14 +12,14 @@ from connectrpc.request import Headers as TheirHeaders
 from google.protobuf.wrappers_pb2 import Int32Value
 from landbridge._core import ClientExchange
 from landbridge._protocols import NAMES
-from landbridge.client import ConnectClient, ConnectClientSync, InMemorySync, TlsSettings, Transport
+from landbridge.client import ConnectClient, ConnectClientSync, InMemory, InMemorySync, TlsSettings, Transport
 from landbridge.code import Code
 from landbridge.compression.gzip import GzipCompression
 from landbridge.errors import ConnectError
 from landbridge.request import Headers
 
 from tests.client.echo import ECHO, text
-from tests.package.echo import SyncEcho, unary
+from tests.package.echo import AsyncEcho, SyncEcho, unary
 
 
 @pytest.mark.parametrize(
@@ -176,6 +176,36 @@ def test_headers_that_are_none_are_named_and_their_values_never_shown(
             with pytest.raises(TypeError, match=re.escape(said)) as caught:
                 call(request=text("a"), method=ECHO, headers=headers)
             assert "secret" not in str(caught.value)
+
+
+async def asgi(_scope: Any, _receive: Any, _send: Any) -> None:
+    """Do nothing."""
+
+
+def wsgi(_environ: Any, _start_response: Any) -> list[bytes]:
+    """Answer nothing."""
+    return []
+
+
+@pytest.mark.parametrize(
+    ("kind", "application", "said"),
+    [
+        (InMemory, SyncEcho(unary(wsgi)), "is a SyncEcho: it must be an ASGI application, as InMemorySync"),
+        (InMemory, wsgi, "is a function: it must be an ASGI application"),
+        (InMemory, "app", "is 'app': it must be an ASGI application"),
+        (InMemorySync, AsyncEcho(unary(wsgi)), "is a AsyncEcho: it must be a WSGI application, as InMemory"),
+        (InMemorySync, asgi, "is a function: it must be a WSGI application"),
+        (InMemorySync, None, "is None: it must be a WSGI application"),
+    ],
+)
+def test_an_application_in_memory_of_the_other_kind_is_refused(
+    kind: Any, application: Any, said: str
+) -> None:
+    with pytest.raises(TypeError, match=f"the application {re.escape(said)}"):
+        kind(application)
+    assert InMemory(asgi)
+    with InMemorySync(wsgi) as entered:
+        assert isinstance(entered, InMemorySync)
 
 
 class Xz:
