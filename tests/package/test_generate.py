@@ -392,7 +392,10 @@ if __name__ == "__main__":
 WRONG: dict[str, tuple[str, str]] = {
     "syntax": ('syntax = "proto3";\nmessage A {\n  string = 1;\n}\n', "a.proto:3:10: "),
     "type": ('syntax = "proto3";\nmessage A {\n  B b = 1;\n}\n', "a.proto:3:3: "),
-    "import": ('syntax = "proto3";\nimport "b.proto";\n', "a.proto:2:1: import 'b.proto' not found"),
+    "import": (
+        'syntax = "proto3";\nimport "b.proto";\n',
+        "a.proto:2:1: import 'b.proto' not found: name with -I the folder that imports are relative to",
+    ),
     "number": ('syntax = "proto3";\nmessage A {\n  int32 a = 1;\n  int32 b = 1;\n}\n', "a.proto:"),
     "names": (
         'syntax = "proto3";\nmessage A {}\nservice S {\n  rpc GetIt(A) returns (A);\n'
@@ -433,6 +436,14 @@ def test_a_file_outside_of_the_folders_is_refused_with_advice(tmp_path: Path) ->
     assert done.returncode == 1
     assert "a.proto" in done.stderr
     assert "-I" in done.stderr
+
+
+@pytest.mark.parametrize("includes", [(), ("-I", ".", "-I", "shapes")])
+def test_a_file_that_is_not_there_is_said_to_be_missing(includes: tuple[str, ...], tmp_path: Path) -> None:
+    for name in ("shapes/missing.proto", str(tmp_path / "missing.proto")):
+        done = generate("shapes/kinds.proto", name, *includes)
+        said = f"landbridge generate: {name}: there is no such file, neither here nor in the folders of -I\n"
+        assert (done.returncode, done.stderr) == (1, said)
 
 
 def test_an_edition_without_protoc_says_how_to_get_one(tmp_path: Path) -> None:

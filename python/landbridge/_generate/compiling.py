@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,10 +35,18 @@ def compile_protos(protos: Sequence[Path], includes: Sequence[Path]) -> tuple[by
     except _core.EditionError as edition:
         return _by_protoc(files, includes, edition)
     except ValueError as problem:
-        advice = ""
-        if "is not in any include path" in str(problem):
-            advice = ": name with -I the folder that imports are relative to"
-        raise CompileError(f"{problem}{advice}") from None
+        raise CompileError(_explained(str(problem), files, includes)) from None
+
+
+def _explained(problem: str, files: Sequence[Path], includes: Sequence[Path]) -> str:
+    """What the compiler says, and what to do where a file was not found."""
+    if "is not in any include path" in problem:
+        for file in files:
+            if not any(place.exists() for place in (file, *(include / file for include in includes))):
+                return f"{file}: there is no such file, neither here nor in the folders of -I"
+    elif not re.search(r": import '.*' not found$", problem):
+        return problem
+    return f"{problem}: name with -I the folder that imports are relative to"
 
 
 def _files(protos: Sequence[Path]) -> list[Path]:
