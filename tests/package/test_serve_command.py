@@ -25,7 +25,7 @@ BAD_CERTIFICATE = ("--tls-cert", "missing.pem", "--tls-key", "missing.pem")
 
 def failing(*arguments: str, folder: Path, status: int = 1) -> str:
     """What a command line says that does not start."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, OWN_STUBS)))}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "python", ROOT, OWN_STUBS)))}
     done = subprocess.run(
         [LANDBRIDGE, "serve", *arguments, "--app-dir", folder],
         env=environment,
@@ -41,7 +41,6 @@ def failing(*arguments: str, folder: Path, status: int = 1) -> str:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("nothing", "write module:attribute"),
         ("no_such_module:app", "there is no module no_such_module"),
         (
             "broken:app",
@@ -54,7 +53,13 @@ def failing(*arguments: str, folder: Path, status: int = 1) -> str:
             r"needing does not import: No module named 'no_such_package' \(.*needing.py, line 1\)",
         ),
         ("empty:app", "the module empty has no app"),
-        ("empty:number", "is a int, which is no application"),
+        (
+            "empty:number",
+            "empty:number is 1, which is no application of landbridge: give an application that",
+        ),
+        ("examples.talk_async:Talk", "is the class Talk, which is no application of landbridge"),
+        ("empty.py:app", "no module empty.py in .*: a module is named without .py; write empty:app$"),
+        ("some/empty.py:app", "named without .py; write empty:app and --app-dir some$"),
         ("failing:app", r"cannot serve: RuntimeError: no database \(.*failing.py, line 5\)"),
     ],
 )
@@ -76,6 +81,7 @@ def test_an_application_that_cannot_be_served_gets_one_clear_line(
         "\n"
         "app = TalkServiceASGIApplication(service())\n"
     )
+    (tmp_path / "some").mkdir()
     [line] = failing(name, "--port", "0", folder=tmp_path).splitlines()
     # SyntaxError says its name in different words from version to version.
     assert re.search(said, line.replace("SyntaxError: ", ""))
@@ -142,6 +148,14 @@ def test_a_flag_that_makes_no_sense_is_explained(flags: tuple[str, ...], said: s
     [line] = failing("a:b", *flags, folder=tmp_path, status=2).splitlines()
     assert line.startswith("landbridge serve: ")
     assert said in line
+
+
+@pytest.mark.parametrize("names", [("app",), ("a:b", ":app"), ("app:",), ("a:b", "--fallback", "app")])
+def test_a_name_of_no_application_is_a_mistake_of_the_command_line(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    [line] = failing(*names, folder=tmp_path, status=2).splitlines()
+    assert f"{names[-1]!r} names no application: write module:attribute" in line
 
 
 @pytest.mark.parametrize("flags", [("broken:app",), ("examples.talk_sync:application", *BAD_CERTIFICATE)])

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn
 
+from landbridge._serve.loading import LoadError, parts
 from landbridge.serving.limits import Limits
 
 
@@ -52,9 +53,12 @@ def read(arguments: list[str]) -> Options:
         description="Serve applications over Connect, gRPC and gRPC-Web, HTTP/1.1 and HTTP/2, on one port.",
     )
     add = parser.add_argument
-    add("applications", nargs="+", metavar="MODULE:APPLICATION", help="what is served")
+    add("applications", type=_name, nargs="+", metavar="MODULE:APPLICATION", help="what is served")
     add(
-        "--fallback", metavar="MODULE:APP", help="an ASGI application for all paths that are below no service"
+        "--fallback",
+        type=_name,
+        metavar="MODULE:APP",
+        help="an ASGI application for all paths that are below no service",
     )
     add("--health", action="store_true", help="answer gRPC's health checks, too")
     add("--reflection", action="store_true", help="tell clients the schemas (gRPC server reflection), too")
@@ -99,6 +103,14 @@ def read(arguments: list[str]) -> Options:
     if options.uds is not None and (options.workers > 1 or options.reload):
         parser.error("--uds goes with one worker, and without --reload")
     return options
+
+
+def _name(text: str) -> str:
+    try:
+        parts(text)
+    except LoadError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+    return text
 
 
 def _number(text: str) -> int:

@@ -51,7 +51,8 @@ def supervise(options: Options, arguments: list[str]) -> int:
     except OSError as problem:
         logger.error("%s", problem)
         return 1
-    logger.info("%d workers on %s port %d", options.workers, options.host, addresses.port)
+    workers = "1 worker" if options.workers == 1 else f"{options.workers} workers"
+    logger.info("%s on %s port %d", workers, options.host, addresses.port)
     with closing(addresses):
         return Supervisor(options, arguments, addresses).run()
 

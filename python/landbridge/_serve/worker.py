@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from landbridge._hosts import in_place
 from landbridge._serve.channel import ToSupervisor, Word
 from landbridge._serve.loading import LoadError, load, place
+from landbridge._settings import described
 from landbridge.server import ConnectASGIApplication, ConnectWSGIApplication
 from landbridge.serving import Server, TlsConfig
 
@@ -87,9 +88,8 @@ def _server(options: Options) -> Server:
 def _application(name: str, options: Options) -> ConnectASGIApplication[Any] | ConnectWSGIApplication:
     found = load(name, options.app_dir)
     if not isinstance(found, (ConnectASGIApplication, ConnectWSGIApplication)):
-        kind = type(found).__name__
         advice = "give an application that was generated, or --fallback for other ASGI applications"
-        raise LoadError(f"{name} is a {kind}, which is no application of landbridge: {advice}")
+        raise LoadError(f"{name} is {described(found)}, which is no application of landbridge: {advice}")
     return found
 
 
