@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,9 @@ Application = ConnectASGIApplication[Any] | ConnectWSGIApplication
 
 
 logger = logging.getLogger("landbridge")
+
+_LAST_WORDS = 1.0
+"""Seconds that callers get to take the error by which their calls end; what is left then is cut."""
 
 _CLEAN_UP_TIME = 5.0
 """Seconds that handlers get to clean up once their calls are cut."""
@@ -238,8 +241,8 @@ class Server:
         await self._stopped.wait()
 
     async def stop(self, grace: float | None = 30.0) -> None:
-        """Stop: take no more connections, ask clients to go, let calls finish for `grace` seconds, cut the
-        rest.
+        """Stop: take no more connections, ask clients to go, let calls finish for `grace` seconds, end the
+        rest as `unavailable`.
 
         `None` waits for every call. Called again, it shortens the time. Cancelled, it cuts everything.
         """
@@ -258,7 +261,9 @@ class Server:
         try:
             await asyncio.wait_for(asyncio.shield(left), grace)
         except TimeoutError:
-            pass
+            core.end_calls()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(left), _LAST_WORDS)
         finally:
             core.abort()
         await asyncio.shield(left)

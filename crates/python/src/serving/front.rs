@@ -14,6 +14,7 @@ use landbridge_wire::{Code, Offer, RpcError};
 use super::answering::Answering;
 use super::carry::carry;
 use super::facts::{Facts, Kind, authority};
+use super::parting::Parting;
 use super::plain_http;
 use super::receiving::Receiving;
 use super::routes::{Found, Routes, Service, info};
@@ -33,6 +34,7 @@ pub(crate) struct Limits {
 pub(crate) struct Front {
     shared: Arc<Shared>,
     woken: Arc<Woken>,
+    parting: Arc<Parting>,
 }
 
 #[derive(Debug)]
@@ -60,16 +62,20 @@ impl Front {
             Service { offer: Offer::all(landbridge_wire::Limits::default()), packing: Packing::default() };
         let in_flight = AtomicUsize::new(0);
         let shared = Shared { routes, unknown, limits, has_fallback, events, threads, in_flight };
-        Self { shared: Arc::new(shared), woken: Arc::default() }
+        Self { shared: Arc::new(shared), woken: Arc::default(), parting: Arc::default() }
     }
 
     /// The same for another I/O thread.
     pub(super) fn for_another_thread(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), woken: Arc::default() }
+        Self { shared: Arc::clone(&self.shared), woken: Arc::default(), parting: Arc::default() }
     }
 
     pub(super) fn woken(&self) -> &Arc<Woken> {
         &self.woken
+    }
+
+    pub(super) fn parting(&self) -> &Arc<Parting> {
+        &self.parting
     }
 
     pub(super) fn events(&self) -> &LoopQueue<Event> {

@@ -8,6 +8,7 @@ use landbridge_net::{Address, Drain, ListenError, ListenSettings, Listener, Serv
 use tokio::runtime::Runtime;
 
 use super::front::Front;
+use super::parting::Parting;
 
 /// Threads, each with its runtime and its listeners on the shared addresses, before they run.
 #[derive(Debug)]
@@ -81,12 +82,13 @@ impl IoThreads {
         server: &Arc<Server>,
         drain: &Drain,
         left: impl FnOnce() + Send + Sync + 'static,
-    ) -> io::Result<Vec<JoinHandle<()>>> {
+    ) -> io::Result<Running> {
         let left = Arc::new(Left(Some(Box::new(left))));
-        let mut handles = Vec::new();
+        let mut running = Running { threads: Vec::new(), partings: Vec::new() };
         for (index, (runtime, listeners)) in self.threads.into_iter().enumerate() {
             let (front, server, drain) = (front.for_another_thread(), Arc::clone(server), drain.clone());
             let left = Arc::clone(&left);
+            running.partings.push(Arc::clone(front.parting()));
             let run = async move {
                 let woken = Arc::clone(front.woken());
                 tokio::spawn(async move { woken.hand_out().await });
@@ -96,13 +98,35 @@ impl IoThreads {
                 drain.finished().await;
             };
             let thread = std::thread::Builder::new().name(format!("landbridge-io-{index}"));
-            handles.push(thread.spawn(move || {
+            running.threads.push(thread.spawn(move || {
                 runtime.block_on(run);
                 drop(runtime);
                 drop(left);
             })?);
         }
-        Ok(handles)
+        Ok(running)
+    }
+}
+
+/// Threads at work.
+#[derive(Debug)]
+pub(crate) struct Running {
+    threads: Vec<JoinHandle<()>>,
+    partings: Vec<Arc<Parting>>,
+}
+
+impl Running {
+    /// Has every call end that is in flight, with an error where it is not answered.
+    pub(crate) fn end_calls(&self) {
+        self.partings.iter().for_each(|parting| parting.call());
+    }
+
+    /// Waits until the threads are gone.
+    pub(crate) fn join(self) {
+        for thread in self.threads {
+            // A panic was reported when it happened.
+            let _panicked = thread.join();
+        }
     }
 }
 

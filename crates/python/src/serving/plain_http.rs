@@ -23,6 +23,12 @@ pub(super) fn overloaded(responder: Responder) {
     refuse(responder, StatusCode::SERVICE_UNAVAILABLE, message);
 }
 
+/// Answers that the server has stopped meanwhile.
+fn stopped(responder: Responder) {
+    let message = "the server has stopped, and this request was not answered by then\n";
+    refuse(responder, StatusCode::SERVICE_UNAVAILABLE, message);
+}
+
 fn refuse(responder: Responder, status: StatusCode, message: &'static str) {
     let mut response = Response::new(());
     *response.status_mut() = status;
@@ -57,7 +63,7 @@ pub(super) async fn carry(front: &Front, request: Request<RecvBody>, responder: 
     let client = Client(&channel);
     tokio::select! {
         biased;
-        answered = answer(responder, &channel) => match answered {
+        answered = answer(front, responder, &channel) => match answered {
             Ok(()) => channel.be_over(Over::Answered),
             // Otherwise the client is gone, which the drop of `client` tells.
             Err(Unsent::Wrong(fault)) => front.events().put(Event::Fault(told(&fault, &channel.facts))),
@@ -121,11 +127,20 @@ fn told(fault: &SendError, facts: &Facts) -> String {
 }
 
 /// Sends what the application gives, to the end of the answer.
-async fn answer(responder: Responder, channel: &Channel) -> Result<(), Unsent> {
+async fn answer(front: &Front, responder: Responder, channel: &Channel) -> Result<(), Unsent> {
     let mut way = Way::Unanswered(responder);
     let mut head = None;
     loop {
-        let (outgoing, bytes) = poll_fn(|cx| channel.poll_outgoing(cx)).await;
+        let (outgoing, bytes) = tokio::select! {
+            biased;
+            given = poll_fn(|cx| channel.poll_outgoing(cx)) => given,
+            () = front.parting().is_due() => {
+                if let Way::Unanswered(responder) = way {
+                    stopped(responder);
+                }
+                return Err(Unsent::Gone);
+            }
+        };
         let ends = matches!(outgoing.last(), Some(Outgoing::HttpEnd));
         let mut content = Vec::new();
         // ASGI has the head wait for the first piece of content, also an empty one.
