@@ -132,6 +132,9 @@ def test_a_taken_port_a_bad_host_and_a_bad_certificate_get_one_clear_line(
         (("--limit", "header_timeout=none"), "header_timeout is None: it must be a time in seconds"),
         (("--limit", "max_connections=0"), "max_connections is 0: it must be a whole number, 1 to"),
         (("--limit", "max_connections"), "max_connections is '': it must be a whole number, 1 to"),
+        (("--cors-origin", "app.example"), "'app.example', which is no origin: give scheme, host"),
+        (("--cors-origin", "*", "--cors-header", "x tag"), "'x tag', which is no name of a header"),
+        (("--cors-header", "x-tag"), "--cors-header needs --cors-origin"),
         (("--nonsense",), "unrecognized arguments: --nonsense"),
         (("--relo",), "unrecognized arguments: --relo"),
         (("--log-level", "loud"), "--log-level: invalid choice: 'loud'"),
@@ -159,6 +162,18 @@ def test_limits_are_set_on_the_command_line(own_stubs: str) -> None:
         url = f"http://127.0.0.1:{port}{SAY}"
         assert httpx.post(url, json={"sentence": "a"}, headers={"x-long": "x" * 8000}).status_code == 200
         assert httpx.post(url, json={"sentence": "a"}, headers={"x-long": "x" * 9000}).status_code == 431
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_pages_of_other_origins_are_allowed_on_the_command_line(workers: str, own_stubs: str) -> None:
+    assert own_stubs
+    origin = "https://app.example"
+    flags = ("--cors-origin", origin, "--cors-header", "x-tag", "--workers", workers)
+    asked = {"origin": origin, "access-control-request-method": "POST"}
+    with running_python_server("examples.talk_async:application", 0, *flags) as port:
+        answer = httpx.options(f"http://127.0.0.1:{port}{SAY}", headers=asked)
+    assert answer.headers["access-control-allow-origin"] == origin
+    assert "x-tag" in answer.headers["access-control-allow-headers"].split(",")
 
 
 def test_a_unix_socket_is_served(tmp_path: Path, own_stubs: str) -> None:

@@ -13,8 +13,8 @@ use crate::call::{Call, cancel, wake};
 use crate::handoff::{Event, LoopQueue, ThreadQueue};
 use crate::kinds;
 use crate::offered::Offered;
-use crate::serving::{self, Front, IoThreads, Method, Routes, Running};
-use crate::settings::{Settings, Tls};
+use crate::serving::{self, Cors, Front, IoThreads, Method, Routes, Running};
+use crate::settings::{GivenCors, Settings, Tls};
 
 /// One method: where it is, and how its handler runs.
 #[derive(Debug, FromPyObject)]
@@ -53,7 +53,7 @@ enum Stage {
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (*, services, methods, has_fallback, max_concurrent_calls, max_waiting_calls, io_threads, settings, tls))]
+    #[pyo3(signature = (*, services, methods, has_fallback, max_concurrent_calls, max_waiting_calls, io_threads, settings, tls, cors))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         services: Vec<Bound<'_, Offered>>,
@@ -64,14 +64,16 @@ impl Server {
         io_threads: usize,
         settings: Settings,
         tls: Option<Tls>,
+        cors: Option<GivenCors>,
     ) -> PyResult<Self> {
         let services = services.iter().map(|service| service.get().service().clone()).collect();
         let events = Arc::new(LoopQueue::new()?);
         let threads = Arc::new(ThreadQueue::new(max_waiting_calls));
         let routes = Routes::new(services, routes(methods)?);
         let limits = serving::Limits { max_concurrent_calls, receive_timeout: settings.receive_timeout()? };
+        let cors = cors.map(Cors::try_from).transpose()?;
         Ok(Self {
-            front: Front::new(routes, limits, has_fallback, Arc::clone(&events), Arc::clone(&threads)),
+            front: Front::new(routes, limits, cors, has_fallback, Arc::clone(&events), Arc::clone(&threads)),
             events,
             threads,
             server: Arc::new(landbridge_net::Server {

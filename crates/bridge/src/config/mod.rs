@@ -50,7 +50,7 @@ pub use landbridge::{
 };
 pub use listener::Listener;
 pub use route::{
-    Action, CorsPolicy, DirectResponse, Forward, GrpcTimeout, HeaderMatcher, HeaderTest, HostRewrite, Listed,
+    Action, CorsPolicy, DirectResponse, Forward, GrpcTimeout, HeaderMatcher, HeaderTest, HostRewrite,
     PathMatch, PathRewrite, QueryMatcher, QueryTest, Route, RouteMatch, RouteRequest, RouteTable,
     RouteTimeout, Substitution, Target, Targets, VirtualHost,
 };

@@ -23,7 +23,7 @@ pub(super) async fn carry(
     facts: Facts,
     deadline: Option<Instant>,
     mut receiving: Receiving,
-    mut answering: Answering,
+    mut answering: Answering<'_>,
 ) {
     if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
         return answering.fail(too_late()).await;

@@ -7,6 +7,7 @@
 
 mod answering;
 mod carry;
+mod cors;
 mod facts;
 mod front;
 mod io_threads;
@@ -16,6 +17,7 @@ mod receiving;
 mod routes;
 
 pub(crate) use carry::too_late;
+pub(crate) use cors::Cors;
 pub(crate) use facts::{Facts, Kind, authority, with_port};
 pub(crate) use front::{Front, Limits};
 pub(crate) use io_threads::{IoThreads, Running};
