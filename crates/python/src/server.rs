@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use landbridge_net::{Address, Drain, ListenSettings, ServerSettings};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
@@ -13,7 +14,7 @@ use crate::call::{Call, cancel, wake};
 use crate::handoff::{Event, LoopQueue, ThreadQueue};
 use crate::kinds;
 use crate::offered::Offered;
-use crate::serving::{self, Cors, Front, IoThreads, Method, Routes, Running};
+use crate::serving::{self, Cors, Front, IoThreads, Method, Routes};
 use crate::settings::{GivenCors, Settings, Tls};
 
 /// One method: where it is, and how its handler runs.
@@ -46,7 +47,7 @@ pub(crate) struct Server {
 #[derive(Debug)]
 enum Stage {
     Preparing(IoThreads),
-    Running(Running),
+    Running(Vec<JoinHandle<()>>),
     Stopped,
 }
 
@@ -175,9 +176,7 @@ impl Server {
 
     /// Ends the calls that are still in flight: `unavailable`, where they are not answered. Connections close behind them.
     fn end_calls(&self) {
-        if let Stage::Running(threads) = &*self.stage() {
-            threads.end_calls();
-        }
+        self.drain.end();
     }
 
     /// Cuts what is still in flight.
@@ -189,7 +188,12 @@ impl Server {
     fn join_blocking(&self, py: Python<'_>) {
         let stage = std::mem::replace(&mut *self.stage(), Stage::Stopped);
         if let Stage::Running(threads) = stage {
-            py.detach(|| threads.join());
+            py.detach(|| {
+                for thread in threads {
+                    // A panic was reported when it happened.
+                    let _panicked = thread.join();
+                }
+            });
         }
     }
 }

@@ -8,7 +8,6 @@ use landbridge_net::{Address, Drain, ListenError, ListenSettings, Listener, Serv
 use tokio::runtime::Runtime;
 
 use super::front::Front;
-use super::parting::Parting;
 
 /// Threads, each with its runtime and its listeners on the shared addresses, before they run.
 #[derive(Debug)]
@@ -82,51 +81,30 @@ impl IoThreads {
         server: &Arc<Server>,
         drain: &Drain,
         left: impl FnOnce() + Send + Sync + 'static,
-    ) -> io::Result<Running> {
+    ) -> io::Result<Vec<JoinHandle<()>>> {
         let left = Arc::new(Left(Some(Box::new(left))));
-        let mut running = Running { threads: Vec::new(), partings: Vec::new() };
+        let mut handles = Vec::new();
         for (index, (runtime, listeners)) in self.threads.into_iter().enumerate() {
             let (front, server, drain) = (front.for_another_thread(), Arc::clone(server), drain.clone());
             let left = Arc::clone(&left);
-            running.partings.push(Arc::clone(front.parting()));
             let run = async move {
                 let woken = Arc::clone(front.woken());
                 tokio::spawn(async move { woken.hand_out().await });
+                let (parting, drained) = (Arc::clone(front.parting()), drain.clone());
+                tokio::spawn(async move { parting.follow(drained).await });
                 for listener in listeners {
                     tokio::spawn(serve(listener, Arc::clone(&server), front.clone(), drain.clone()));
                 }
                 drain.finished().await;
             };
             let thread = std::thread::Builder::new().name(format!("landbridge-io-{index}"));
-            running.threads.push(thread.spawn(move || {
+            handles.push(thread.spawn(move || {
                 runtime.block_on(run);
                 drop(runtime);
                 drop(left);
             })?);
         }
-        Ok(running)
-    }
-}
-
-/// Threads at work.
-#[derive(Debug)]
-pub(crate) struct Running {
-    threads: Vec<JoinHandle<()>>,
-    partings: Vec<Arc<Parting>>,
-}
-
-impl Running {
-    /// Has every call end that is in flight, with an error where it is not answered.
-    pub(crate) fn end_calls(&self) {
-        self.partings.iter().for_each(|parting| parting.call());
-    }
-
-    /// Waits until the threads are gone.
-    pub(crate) fn join(self) {
-        for thread in self.threads {
-            // A panic was reported when it happened.
-            let _panicked = thread.join();
-        }
+        Ok(handles)
     }
 }
 

@@ -20,5 +20,5 @@ pub(crate) use carry::too_late;
 pub(crate) use cors::Cors;
 pub(crate) use facts::{Facts, Kind, authority, with_port};
 pub(crate) use front::{Front, Limits};
-pub(crate) use io_threads::{IoThreads, Running};
+pub(crate) use io_threads::IoThreads;
 pub(crate) use routes::{Method, Routes, Service, info};

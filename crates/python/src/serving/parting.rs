@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
+use landbridge_net::{Drain, DrainPhase};
 use tokio::sync::Notify;
 
-/// Tells the calls of one I/O thread that they end now. Not before they are told do their connections close, so that
-/// callers learn of it in their own protocol.
+/// Tells the calls of one I/O thread that they end now, so that callers learn of it in their own protocol. To wait for the
+/// drain itself would cost each call more: all threads share it.
 #[derive(Debug, Default)]
 pub(crate) struct Parting {
     is_due: AtomicBool,
@@ -13,8 +14,9 @@ pub(crate) struct Parting {
 }
 
 impl Parting {
-    /// Tells them, and those that are still to come.
-    pub(super) fn call(&self) {
+    /// Tells them, and those that are still to come, once the drain has come so far.
+    pub(super) async fn follow(&self, drain: Drain) {
+        drain.reached(DrainPhase::Ending).await;
         self.is_due.store(true, SeqCst);
         self.due.notify_waiters();
     }
