@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -292,5 +293,6 @@ def test_a_third_signal_ends_the_process_at_once(tmp_path: Path) -> None:
             # Those that come before the last was seen count as one.
             server.process.send_signal(signal.SIGINT)
         assert server.process.returncode == 1
-        with pytest.raises(httpx.TransportError):
-            answers()
+        # The second may have had its caller told already.
+        with suppress(httpx.TransportError):
+            assert answers()["code"] == "unavailable"
