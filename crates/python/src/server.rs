@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use landbridge_net::{Address, Drain, ListenSettings, ServerSettings};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use tracing::Level;
 
 use crate::call::{Call, cancel, wake};
 use crate::handoff::{Event, LoopQueue, ThreadQueue};
@@ -111,8 +112,9 @@ impl Server {
     }
 
     /// Starts to serve. `left` is awaited by those who want to know when everything is done after a drain: its result
-    /// is set from `poll`.
-    fn start(&self, left: Py<PyAny>) -> PyResult<()> {
+    /// is set from `poll`. `detailed`: the log is told of what concerns a single connection.
+    #[pyo3(signature = (left, /, *, detailed))]
+    fn start(&self, left: Py<PyAny>, detailed: bool) -> PyResult<()> {
         let mut stage = self.stage();
         match std::mem::replace(&mut *stage, Stage::Stopped) {
             Stage::Preparing(threads) => {
@@ -122,7 +124,13 @@ impl Server {
                     queue.close();
                     events.put(Event::Woken(left));
                 };
-                *stage = Stage::Running(threads.start(&self.front, &self.server, &self.drain, all_left)?);
+                *stage = Stage::Running(threads.start(
+                    &self.front,
+                    &self.server,
+                    &self.drain,
+                    detailed,
+                    all_left,
+                )?);
                 Ok(())
             }
             other => {
@@ -149,7 +157,7 @@ impl Server {
                 }
                 Event::Woken(future) => wake(py, &future),
                 Event::Over(worker) => cancel(py, &worker),
-                Event::Fault(message) => log_error(py, &message),
+                Event::Log { level, message } => log(py, level, &message),
             };
             if let Err(problem) = told {
                 problem.write_unraisable(py, None);
@@ -221,9 +229,16 @@ fn place(address: Address) -> (String, u16) {
     address.tcp().map_or_else(|| (address.to_string(), 0), |tcp| (tcp.ip().to_string(), tcp.port()))
 }
 
-fn log_error(py: Python<'_>, message: &str) -> PyResult<()> {
-    let logger = py.import("logging")?.call_method1("getLogger", ("landbridge",))?;
-    logger.call_method1("error", ("%s", message)).map(drop)
+fn log(py: Python<'_>, level: Level, message: &str) -> PyResult<()> {
+    let logging = py.import("logging")?;
+    let level = logging.getattr(match level {
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARNING",
+        Level::INFO => "INFO",
+        _ => "DEBUG",
+    })?;
+    let logger = logging.call_method1("getLogger", ("landbridge",))?;
+    logger.call_method1("log", (level, "%s", message)).map(drop)
 }
 
 fn routes(methods: Vec<GivenMethod>) -> PyResult<HashMap<String, Method>> {

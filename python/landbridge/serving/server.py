@@ -192,7 +192,7 @@ class Server:
             self._threads.start()
         self._left = asyncio.get_running_loop().create_future()
         self._loop.start()
-        core.start(self._left)
+        core.start(self._left, detailed=logger.isEnabledFor(logging.DEBUG))
 
     def _build(self, *, has_fallback: bool) -> tuple[list[Operation], _core.Server]:
         services: list[_core.Service] = []

@@ -84,7 +84,7 @@ impl Front {
         &self.parting
     }
 
-    pub(super) fn events(&self) -> &LoopQueue<Event> {
+    pub(super) fn events(&self) -> &Arc<LoopQueue<Event>> {
         &self.shared.events
     }
 

@@ -11,6 +11,7 @@ mod cors;
 mod facts;
 mod front;
 mod io_threads;
+mod log;
 mod parting;
 mod plain_http;
 mod receiving;

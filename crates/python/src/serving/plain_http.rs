@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use landbridge_net::{Frame, RecvBody, Responder, SendBody, SendError};
 use landbridge_wire::plain::Content;
+use tracing::Level;
 
 use super::facts::{Facts, Kind, authority};
 use super::front::Front;
@@ -66,7 +67,10 @@ pub(super) async fn carry(front: &Front, request: Request<RecvBody>, responder: 
         answered = answer(front, responder, &channel) => match answered {
             Ok(()) => channel.be_over(Over::Answered),
             // Otherwise the client is gone, which the drop of `client` tells.
-            Err(Unsent::Wrong(fault)) => front.events().put(Event::Fault(told(&fault, &channel.facts))),
+            Err(Unsent::Wrong(fault)) => {
+                let message = told(&fault, &channel.facts);
+                front.events().put(Event::Log { level: Level::ERROR, message });
+            }
             Err(Unsent::Gone | Unsent::Cut) => {}
         },
         () = pass_on(body, &channel) => {}
