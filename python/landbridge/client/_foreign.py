@@ -168,13 +168,15 @@ class _Call:
             http_method, target, headers = head
             body = content if is_whole else self._content(content)
             try:
-                async with asyncio.timeout(self._timeout):
+                async with asyncio.timeout(self._timeout) as limit:
                     await carrier(http_method, target, headers, body, self._timeout, self)
             except TimeoutError:
-                self.is_late = True
+                if not limit.expired():
+                    raise
+                self.is_late = not self._ended
                 self._exchange.fail("deadline_exceeded", "the call was not answered in time")
             except CarrierError as failed:
-                self.is_late = failed.is_late
+                self.is_late = failed.is_late and not self._ended
                 self._exchange.fail(*failed.args)
         except Exception as error:
             self._exchange.fail("unknown", f"the call could not be carried: {error}")

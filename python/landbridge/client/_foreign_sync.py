@@ -185,7 +185,8 @@ class _Call:
             body = content if is_whole else self._content(content)
             self._carrier(http_method, target, headers, body, self._timeout, self)
         except CarrierError as failed:
-            self.is_late = failed.is_late
+            with self._changed:
+                self.is_late = self.is_late or (failed.is_late and not self._ended)
             self._exchange.fail(*failed.args)
         except _GivenUpError:
             self._exchange.fail("canceled", GIVEN_UP)
@@ -257,7 +258,7 @@ class _Call:
                 left = None if self._deadline is None else self._deadline - time.monotonic()
                 if left is not None and left <= 0:
                     self._exchange.fail("deadline_exceeded", "the call was not answered in time")
-                    self._cancelled = True
+                    self.is_late = self._cancelled = True
                     self._look()
                     break
                 self._changed.wait(left)
