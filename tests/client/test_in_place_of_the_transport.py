@@ -144,6 +144,11 @@ def test_all_kinds_of_calls_work_in_memory(in_memory: Any, protocol: ProtocolTyp
             await call.close_send()
             with pytest.raises(EOFError):
                 await call.receive()
+        async with client.execute_client_stream(method=SUM) as summed:
+            await summed.send(text("c"))
+            assert (await summed.receive()).value == "c"
+            with pytest.raises(EOFError):
+                await summed.receive()
 
     in_memory(body, protocol)
 
@@ -311,6 +316,8 @@ def test_all_kinds_of_calls_work_in_memory_sync(protocol: ProtocolType) -> None:
         call.send(text("c"))
         call.send(text("d"))
         assert call.receive().value == "c+d"
+        with pytest.raises(EOFError):
+            call.receive()
     talked = client.execute_bidi_stream(request=(text(value) for value in "xy"), method=TALK)
     assert [message.value for message in talked] == ["X", "Y"]
 

@@ -248,7 +248,7 @@ class _Call:
 
     def answer(self) -> Any:
         self.check()
-        return self._received.popleft()
+        return self._received.popleft() if self._received else None
 
     def check(self) -> None:
         if self._end is not None:

@@ -280,7 +280,7 @@ class _Call:
 
     def answer(self) -> Any:
         self.check()
-        return self._received.popleft()
+        return self._received.popleft() if self._received else None
 
     def answer_blocking(self) -> Any:
         if not self._begun:
