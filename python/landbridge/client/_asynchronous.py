@@ -95,7 +95,7 @@ class ConnectClient:
             wait_for_ready=wait_for_ready,
             transport=transport,
             http_client=http_client,
-            foreign=_foreign,
+            carried=_carried,
         )
         # Servers import this module, too, with the code that is generated; they may do without asyncio.
         from asyncio import get_running_loop  # noqa: PLC0415
@@ -269,7 +269,7 @@ class ConnectClient:
         return operation.function
 
 
-def _foreign(http_client: Any, configuration: Configuration) -> Callable[[MethodInfo[Any, Any]], Starter]:
-    from landbridge.client._foreign import starter  # noqa: PLC0415
+def _carried(http_client: Any, configuration: Configuration) -> Callable[[MethodInfo[Any, Any]], Starter]:
+    from landbridge.client._carried_async import starter  # noqa: PLC0415
 
     return starter(http_client, configuration)

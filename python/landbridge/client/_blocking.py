@@ -78,7 +78,7 @@ class ConnectClientSync:
             wait_for_ready=wait_for_ready,
             transport=transport,
             http_client=http_client,
-            foreign=_foreign,
+            carried=_carried,
         )
 
     def close(self) -> None:
@@ -236,7 +236,7 @@ class ConnectClientSync:
         return operation.function
 
 
-def _foreign(http_client: Any, configuration: Configuration) -> Callable[[MethodInfo[Any, Any]], Starter]:
-    from landbridge.client._foreign_sync import starter  # noqa: PLC0415
+def _carried(http_client: Any, configuration: Configuration) -> Callable[[MethodInfo[Any, Any]], Starter]:
+    from landbridge.client._carried_sync import starter  # noqa: PLC0415
 
     return starter(http_client, configuration)

@@ -74,7 +74,7 @@ class Configuration:
         wait_for_ready: bool | None,
         transport: Transport | None,
         http_client: Any,
-        foreign: Callable[[Any, Configuration], Callable[[MethodInfo[Any, Any]], Starter]],
+        carried: Callable[[Any, Configuration], Callable[[MethodInfo[Any, Any]], Starter]],
     ) -> None:
         self.address = _addresses(address)
         instance("protocol", protocol, ProtocolType)
@@ -106,7 +106,7 @@ class Configuration:
         if http_client is not None:
             if transport is not None:
                 raise ValueError("a client has either a transport or an http_client")
-            self._starter = foreign(http_client, self)
+            self._starter = carried(http_client, self)
             return
         from landbridge.client._transport import Transport  # noqa: PLC0415
 
