@@ -202,7 +202,7 @@ def _import_what_calls_need(*, intercepted: bool) -> None:
 
     if intercepted:
         from landbridge._operations import chain  # noqa: F401, PLC0415
-        from landbridge.client import _context, _intercepted, _intercepted_sync  # noqa: F401, PLC0415
+        from landbridge.client import _context, _intercepted_async, _intercepted_sync  # noqa: F401, PLC0415
 
 
 def milliseconds(timeout: float | timedelta) -> float:

@@ -155,9 +155,9 @@ def converse(
     timeout = configuration.timeout(timeout_ms)
     if not configuration.interceptors:
         return Direct(client, operation, request, lines, timeout)
-    from landbridge.client._intercepted_sync import Intercepted  # noqa: PLC0415
+    from landbridge.client._intercepted_sync import SyncIntercepted  # noqa: PLC0415
 
-    return Intercepted(client, operation, request, client._context(method, lines, timeout))
+    return SyncIntercepted(client, operation, request, client._context(method, lines, timeout))
 
 
 class Conversation:
