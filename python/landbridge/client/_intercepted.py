@@ -140,13 +140,17 @@ class Way:
 
     def close(self) -> None:
         """No more is taken out. What is left is dropped, and was not all then."""
+        self.abandon()
+        self._tell()
+
+    def abandon(self) -> None:
+        """As `close`, without a word to the sides, which are told otherwise. From any thread."""
         self._is_closed = True
         if self._waiting:
             # In place of clearing it, under the hands of whoever takes from it.
             self._waiting = deque()
             if self._end is not None:
                 self._end = given_up()
-        self._tell()
 
     def check(self) -> None:
         """Raise what went wrong, if it did."""

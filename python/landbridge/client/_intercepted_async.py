@@ -132,9 +132,10 @@ class AsyncIntercepted(Intercepted, Conversation):
         self._is_given_up = True
         if self._direct is not None:
             self._direct.cancel()
-        self._incoming.close()
+        # From any thread: whoever waits is told when the task is over.
+        self._incoming.abandon()
         if self._task is not None and not self._task.done():
-            # From any thread. A loop that is closed has done away with its tasks.
+            # A loop that is closed has done away with its tasks.
             with suppress(RuntimeError):
                 self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
