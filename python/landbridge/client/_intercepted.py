@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from landbridge._headers import Headers
+    from landbridge.client._configuration import Configuration
     from landbridge.client._context import CallContext
     from landbridge.client._operation import Operation
 
@@ -38,7 +39,7 @@ class Intercepted:
         self._operation = operation
         self._ctx = ctx
         self._given = request
-        self._direct: Any = None
+        self._wire: Any = None
         """The call itself, once the innermost function has made it."""
         self._is_given_up = False
 
@@ -51,10 +52,8 @@ class Intercepted:
         # One context belongs to one conversation; that is how the innermost function finds it. It does not
         # keep it, so that a stream that is dropped ends what is done for it.
         self._ctx.conversation = ref(self)
-        function: Callable[..., Any] = self._client._around(
-            self._operation, answer if self._gets_one else responses
-        )
-        return function
+        configuration: Configuration = self._client._configuration
+        return configuration.around(self._operation, answer if self._gets_one else responses)
 
     def _no_more(self) -> EOFError:
         return EOFError("the response was taken before" if self._gets_one else "the stream has ended")
@@ -75,18 +74,18 @@ class Intercepted:
         raise NotImplementedError
 
     def trailers(self) -> Headers:
-        if self._direct is None:
+        if self._wire is None:
             raise RuntimeError("the trailers come with the end of the stream, which has not come")
-        trailers: Headers = self._direct.trailers()
+        trailers: Headers = self._wire.trailers()
         return trailers
 
 
-def direct(request: Any, ctx: CallContext) -> Any:
+def on_the_wire(request: Any, ctx: CallContext) -> Any:
     """The call itself, for the innermost function."""
     conversation = ctx.conversation()
     if conversation is None:
         raise given_up()
-    return conversation.direct(request)
+    return conversation.make(request)
 
 
 class NobodyTakesError(Exception):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from landbridge._core import PENDING
 from landbridge._headers import Headers
 from landbridge.client._endings import given_up
-from landbridge.client._intercepted import Intercepted, NobodyTakesError, Way, direct
-from landbridge.client._streams import Conversation, _Direct
+from landbridge.client._intercepted import Intercepted, NobodyTakesError, Way, on_the_wire
+from landbridge.client._streams import Conversation, WireConversation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -28,7 +28,7 @@ class AsyncIntercepted(Intercepted, Conversation):
     its wait for a message takes nothing from it.
     """
 
-    _direct: _Direct | None
+    _wire: WireConversation | None
 
     def __init__(self, client: ConnectClient, operation: Operation, request: Any, ctx: CallContext) -> None:
         super().__init__(client, operation, request, ctx)
@@ -89,13 +89,13 @@ class AsyncIntercepted(Intercepted, Conversation):
             if close is not None:
                 await close()
 
-    def direct(self, request: Any) -> _Direct:
+    def make(self, request: Any) -> WireConversation:
         """The call itself, which the innermost function makes."""
         ctx = self._ctx
-        direct = _Direct(self._client, self._operation, request, ctx.lines(), ctx.timeout_ms, ctx)
-        self._direct = direct
+        wire = WireConversation(self._client, self._operation, request, ctx.lines(), ctx.timeout_ms, ctx)
+        self._wire = wire
         self._reached.set()
-        return direct
+        return wire
 
     async def receive(self) -> Any:
         if self._task is None:
@@ -122,16 +122,16 @@ class AsyncIntercepted(Intercepted, Conversation):
     async def headers(self) -> Headers:
         self.begin()
         await self._reached.wait()
-        if self._direct is not None:
-            return await self._direct.headers()
+        if self._wire is not None:
+            return await self._wire.headers()
         # The interceptors have done without a call.
         self._incoming.check()
         return Headers()
 
     def cancel(self) -> None:
         self._is_given_up = True
-        if self._direct is not None:
-            self._direct.cancel()
+        if self._wire is not None:
+            self._wire.cancel()
         # From any thread: whoever waits is told when the task is over.
         self._incoming.abandon()
         if self._task is not None and not self._task.done():
@@ -143,8 +143,8 @@ class AsyncIntercepted(Intercepted, Conversation):
         self.cancel()
         if self._task is not None:
             await asyncio.wait({self._task})
-        if self._direct is not None:
-            await self._direct.aclose()
+        if self._wire is not None:
+            await self._wire.aclose()
 
 
 class AsyncWay(Way):
@@ -182,11 +182,11 @@ class AsyncWay(Way):
 
 
 async def _answer(request: Any, ctx: CallContext) -> Any:
-    return await direct(request, ctx).only()
+    return await on_the_wire(request, ctx).only()
 
 
 async def _responses(request: Any, ctx: CallContext) -> AsyncIterator[Any]:
-    call = direct(request, ctx)
+    call = on_the_wire(request, ctx)
     call.begin()
     try:
         while True:

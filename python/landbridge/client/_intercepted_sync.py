@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from landbridge._core import PENDING
 from landbridge._headers import Headers
 from landbridge.client._endings import given_up
-from landbridge.client._intercepted import Intercepted, NobodyTakesError, Way, direct
-from landbridge.client._streams_sync import Conversation, Direct
+from landbridge.client._intercepted import Intercepted, NobodyTakesError, Way, on_the_wire
+from landbridge.client._streams_sync import Conversation, WireConversation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ class SyncIntercepted(Intercepted, Conversation):
     the call's own runs them, one message ahead of the reader.
     """
 
-    _direct: Direct | None
+    _wire: WireConversation | None
 
     def __init__(
         self, client: ConnectClientSync, operation: Operation, request: Any, ctx: CallContext
@@ -87,18 +87,18 @@ class SyncIntercepted(Intercepted, Conversation):
             self._outgoing.close()
         self._reached.set()
 
-    def direct(self, request: Any) -> Direct:
+    def make(self, request: Any) -> WireConversation:
         """The call itself, which the innermost function makes."""
         ctx = self._ctx
-        direct = Direct(self._client, self._operation, request, ctx.lines(), ctx.timeout_ms, ctx)
-        direct.begin()
+        wire = WireConversation(self._client, self._operation, request, ctx.lines(), ctx.timeout_ms, ctx)
+        wire.begin()
         with self._changing:
-            self._direct = direct
+            self._wire = wire
             is_late = self._is_given_up
         if is_late:
-            direct.cancel()
+            wire.cancel()
         self._reached.set()
-        return direct
+        return wire
 
     def receive(self) -> Any:
         self.begin()
@@ -131,13 +131,13 @@ class SyncIntercepted(Intercepted, Conversation):
     def headers(self) -> Headers:
         self.begin()
         with self._changing:
-            if self._direct is None and not self._runs_here and self._worker is None:
+            if self._wire is None and not self._runs_here and self._worker is None:
                 # Made where it begins.
                 assert self._responses is not None
                 self._start_worker(self._responses)
         self._reached.wait()
-        if self._direct is not None:
-            return self._direct.headers()
+        if self._wire is not None:
+            return self._wire.headers()
         # The interceptors have done without a call.
         self._incoming.check()
         return Headers()
@@ -145,9 +145,9 @@ class SyncIntercepted(Intercepted, Conversation):
     def cancel(self) -> None:
         with self._changing:
             self._is_given_up = True
-            direct = self._direct
-        if direct is not None:
-            direct.cancel()
+            wire = self._wire
+        if wire is not None:
+            wire.cancel()
         self._incoming.close()
         if self._outgoing is not None:
             self._outgoing.end(given_up())
@@ -208,11 +208,11 @@ def _all_responses(function: Any, request: Any, ctx: CallContext, *, gets_one: b
 
 
 def _answer(request: Any, ctx: CallContext) -> Any:
-    return direct(request, ctx).only()
+    return on_the_wire(request, ctx).only()
 
 
 def _responses(request: Any, ctx: CallContext) -> Iterator[Any]:
-    call = direct(request, ctx)
+    call = on_the_wire(request, ctx)
     try:
         while True:
             try:

@@ -156,14 +156,16 @@ def converse(
     operation = configuration.operation(method)
     timeout = configuration.timeout(timeout_ms)
     if not configuration.interceptors:
-        return _Direct(client, operation, request, lines, timeout)
+        return WireConversation(client, operation, request, lines, timeout)
     from landbridge.client._intercepted_async import AsyncIntercepted  # noqa: PLC0415
 
-    return AsyncIntercepted(client, operation, request, client._context(method, lines, timeout))
+    return AsyncIntercepted(client, operation, request, configuration.context(method, lines, timeout))
 
 
 class Conversation:
     """The two ways of one call."""
+
+    __slots__ = ()
 
     def begin(self) -> None:
         """Start the call, unless it has been."""
@@ -206,7 +208,7 @@ class Conversation:
         raise NotImplementedError
 
 
-class _Direct(Conversation):
+class WireConversation(Conversation):
     """Without interceptors: what is sent and received is on the wire."""
 
     __slots__ = (
@@ -449,7 +451,7 @@ class _Direct(Conversation):
             self._context.take(call)
 
 
-async def _send_all(conversation: _Direct, request: AsyncIterable[Any] | Iterable[Any]) -> None:
+async def _send_all(conversation: WireConversation, request: AsyncIterable[Any] | Iterable[Any]) -> None:
     """Send what an iterator gives. What it raises fails the call."""
     try:
         if isinstance(request, AsyncIterable):
