@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from landbridge._core import Compressed
     from landbridge.compression import Compression
 
+OF_GRPC = ("gzip", "deflate")
+"""Those that gRPC's implementations in C++, Python and Ruby have, the most wanted first.
+
+Their servers also answer by one that the caller does not list.
+"""
+
 _CORES = frozenset({"identity", "gzip", "br", "zstd", "deflate"})
 
 

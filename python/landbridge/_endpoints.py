@@ -113,7 +113,8 @@ class EndpointSync(Generic[REQ, RES]):
 def checked(endpoint: Endpoint[Any, Any] | EndpointSync[Any, Any]) -> Callable[..., Any]:
     """The function of an endpoint.
 
-    Raises `TypeError` where it cannot be called with a request and a context.
+    Raises `TypeError` where it cannot be called with a request and a context, and where it is asynchronous
+    and its application is not.
     """
     function = endpoint.function
     path = f"/{endpoint.method.service_name}/{endpoint.method.name}"
@@ -124,13 +125,23 @@ def checked(endpoint: Endpoint[Any, Any] | EndpointSync[Any, Any]) -> Callable[.
     except ValueError:
         # Some that are not written in Python do not tell.
         return function
+    name = getattr(function, "__qualname__", described(function))
     try:
         signature.bind(None, None)
     except TypeError:
-        name = getattr(function, "__qualname__", described(function))
         advice = "it is called with a request and a context; was a class given where its instance belongs?"
         raise TypeError(f"the handler of {path} is {name}{signature}: {advice}") from None
+    if isinstance(endpoint, EndpointSync) and _is_asynchronous(function):
+        advice = "a WSGI application has blocking ones; make the ASGI application of the service instead"
+        raise TypeError(f"the handler of {path} is {name}, which is asynchronous: {advice}")
     return function
+
+
+def _is_asynchronous(function: Callable[..., Any]) -> bool:
+    """Whether calling it gives a coroutine or an asynchronous generator, as far as that can be seen."""
+    # Instances with `async def __call__` are functions, too.
+    made = (function, getattr(function, "__call__", None))  # noqa: B004
+    return any(inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each) for each in made)
 
 
 def blocks(endpoint: Endpoint[Any, Any]) -> bool:

@@ -15,6 +15,10 @@ RawLines = list[tuple[bytes, bytes]]
 """The same as other people's servers and HTTP clients have them."""
 
 
+GivenHeaders = Mapping[str, str] | Sequence[tuple[str, str]]
+"""What headers may be made of: a mapping, such as `Headers`, or lines."""
+
+
 class Headers(MutableMapping[str, str]):
     """Header lines by name, whatever the case of the name.
 
@@ -22,14 +26,15 @@ class Headers(MutableMapping[str, str]):
     Values of binary headers (names that end in `-bin`) are base64.
 
     To set what cannot be sent raises `ValueError`: a name or value that HTTP cannot carry, a binary header
-    that is not base64. What they are made of is looked at only when it is sent.
+    that is not base64. What they are made of is looked at only when it is sent; that it is text, at once.
+    Raises `TypeError` for what is not.
     """
 
     __slots__ = ("_values",)
 
-    def __init__(self, items: Mapping[str, str] | Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(self, items: GivenHeaders = ()) -> None:
         self._values: dict[str, list[str]] = {}
-        for name, value in items.items() if isinstance(items, Mapping) else items:
+        for name, value in lines_of("the headers", items):
             self._append(name, value)
 
     def __getitem__(self, key: str) -> str:
@@ -37,6 +42,7 @@ class Headers(MutableMapping[str, str]):
 
     def __setitem__(self, key: str, value: str) -> None:
         """Replace all values of this name by one."""
+        _checked_text(key, value)
         check_header(key, value)
         self._values[key.lower()] = [value]
 
@@ -57,6 +63,7 @@ class Headers(MutableMapping[str, str]):
 
     def add(self, key: str, value: str) -> None:
         """Add a value, and keep those that the name has."""
+        _checked_text(key, value)
         check_header(key, value)
         self._append(key, value)
 
@@ -77,6 +84,36 @@ class Headers(MutableMapping[str, str]):
 
     def _lines(self) -> list[tuple[str, str]]:
         return [(name, value) for name, values in self._values.items() for value in values]
+
+
+_WANTED = "it must be a mapping of str to str, or a list of such pairs"
+
+
+def lines_of(what: str, given: GivenHeaders) -> Lines:
+    """The lines of a mapping, or of pairs. Raises `TypeError` for what is neither, and for what is no text.
+
+    Mappings of others that know names with several values are asked for all of them. Errors name classes and
+    no values, which may be secrets.
+    """
+    every = getattr(given, "allitems", given.items if isinstance(given, Mapping) else None)
+    if every is None and (isinstance(given, (str, bytes)) or not hasattr(given, "__iter__")):
+        raise TypeError(f"{what} is a {type(given).__name__}: {_WANTED}")
+    lines: Lines = []
+    for line in given if every is None else every():
+        if not isinstance(line, (tuple, list)) or len(line) != 2:
+            raise TypeError(f"{what}[{len(lines)}] is a {type(line).__name__}: {_WANTED}")
+        name, value = line
+        _checked_text(name, value)
+        lines.append((name, value))
+    return lines
+
+
+def _checked_text(name: object, value: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a header is a {type(name).__name__}: it must be a str")
+    if not isinstance(value, str):
+        encoded = ", in base64 for a binary header" if isinstance(value, bytes) else ""
+        raise TypeError(f"the header {name!r} is a {type(value).__name__}: it must be a str{encoded}")
 
 
 class _AllItems(ItemsView[str, str]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from landbridge._compressions import level_of, own
+from landbridge._compressions import OF_GRPC, level_of, own
 from landbridge._core import Service
 from landbridge._limits import UNLIMITED
 from landbridge._message_codecs import codecs_of
@@ -35,7 +35,7 @@ class Offer:
         given_codecs = None if codecs is None else made_of("codecs", codecs, *CODEC)
         self._codecs = None if given_codecs is None else {codec.name(): codec for codec in given_codecs}
         given = None if compressions is None else made_of("compressions", compressions, *COMPRESSION)
-        names = ["gzip"] if given is None else [compression.name() for compression in given]
+        names = list(OF_GRPC) if given is None else [compression.name() for compression in given]
         levels = {each.name(): level for each in given or () if (level := level_of(each)) is not None}
         self.compressions = own(given or ())
         """Those that the application does itself, by name."""

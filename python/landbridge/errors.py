@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
 from landbridge._message_codecs import is_googles
-from landbridge._settings import instance
+from landbridge._settings import described, instance
 from landbridge.code import Code
 
 if TYPE_CHECKING:
@@ -140,6 +140,10 @@ class ConnectError(Exception):
         super().__init__(message)
         self._code = code
         self._message = message
+        # Some messages can be iterated over themselves.
+        if _is_message(details) or isinstance(details, (str, bytes)) or not hasattr(details, "__iter__"):
+            wanted = "a list of protobuf messages or ErrorDetails, as [RetryInfo()]"
+            raise TypeError(f"details is {described(details)}: it must be {wanted}")
         self._details = [given if isinstance(given, ErrorDetail) else ErrorDetail(given) for given in details]
         self._headers: list[tuple[str, str]] = []
         self._trailers: list[tuple[str, str]] = []
@@ -202,6 +206,11 @@ def _given(error: ConnectError) -> tuple[str, str, list[tuple[str, bytes]]]:
     """The error as the core sends it."""
     details = [(detail.type_name, detail.message_bytes) for detail in error.details]
     return error.code.value, error.message, details
+
+
+def _is_message(given: object) -> bool:
+    """Whether it is a message of either library."""
+    return hasattr(given, "SerializeToString") or hasattr(given, "to_binary")
 
 
 def _packed(message: GoogleMessage | Message) -> tuple[str, bytes]:

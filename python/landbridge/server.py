@@ -85,7 +85,8 @@ class ConnectASGIApplication(_Servable, Generic[S]):
             endpoints: The methods of a service, by path. Generated code gives it.
             interceptors: What stands around every call, the first outermost.
             read_max_bytes: The largest request message in bytes, after decompression; `None` for no limit.
-            compressions: What callers may use in requests and get in responses; gzip if not given.
+            compressions: What callers may use in requests and get in responses; gzip and deflate if not
+                given.
             codecs: The formats of messages; protobuf's binary and JSON if not given.
             compress_min_bytes: Response messages below this many bytes are not compressed.
             show_exceptions: Whether callers see the text of exceptions that are no `ConnectError`, for
@@ -107,6 +108,7 @@ class ConnectASGIApplication(_Servable, Generic[S]):
         self._show_exceptions = show_exceptions
         self._desc = desc
         self._resolved: dict[str, Operation] | None = None
+        self._has_been_served = False
 
     @property
     def _needs_lifespan(self) -> bool:
@@ -118,6 +120,10 @@ class ConnectASGIApplication(_Servable, Generic[S]):
         if not inspect.isasyncgen(self._service):
             yield
             return
+        if self._has_been_served:
+            advice = "make another application for another server"
+            raise RuntimeError(f"an application whose service is a generator is served once: {advice}")
+        self._has_been_served = True
         generator = cast("AsyncGenerator[S, None]", self._service)
         try:
             service = await anext(generator)

@@ -1,21 +1,25 @@
 """Settings and arguments that cannot work are refused where they are given, in words."""
 
+import asyncio
 import lzma
 import re
 from datetime import timedelta
 from typing import Any
 
+import grpc
 import pytest
+from connectrpc.request import Headers as TheirHeaders
 from google.protobuf.wrappers_pb2 import Int32Value
 from landbridge._core import ClientExchange
 from landbridge._protocols import NAMES
-from landbridge.client import ConnectClient, ConnectClientSync, InMemorySync, TlsSettings, Transport
+from landbridge.client import ConnectClient, ConnectClientSync, InMemory, InMemorySync, TlsSettings, Transport
 from landbridge.code import Code
 from landbridge.compression.gzip import GzipCompression
 from landbridge.errors import ConnectError
+from landbridge.request import Headers
 
 from tests.client.echo import ECHO, text
-from tests.package.echo import SyncEcho, unary
+from tests.package.echo import AsyncEcho, SyncEcho, unary
 
 
 @pytest.mark.parametrize(
@@ -117,6 +121,91 @@ def test_times_are_numbers_or_timedeltas(url: str) -> None:
     for timeout in times:
         with ConnectClientSync(url, timeout_ms=timeout) as client:
             assert client.execute_unary(request=text("a"), method=ECHO).value == "a"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("X-Tag", "1"), ("x-tag", "2")],
+        (("x-tag", "1"), ("x-tag", "2")),
+        [["x-tag", "1"], ["x-tag", "2"]],
+        Headers([("x-tag", "1"), ("x-tag", "2")]),
+        TheirHeaders([("x-tag", "1"), ("x-tag", "2")]),
+        grpc.aio.Metadata(("x-tag", "1"), ("x-tag", "2")),
+    ],
+    ids=["lines", "a tuple", "lists", "Headers", "Headers of Connect-Python", "metadata of grpcio"],
+)
+def test_headers_are_a_mapping_or_lines(serve: Any, headers: Any) -> None:
+    def tags(_request: Any, ctx: Any) -> Any:
+        return text(",".join(ctx.request_headers.getall("x-tag")))
+
+    url = f"http://127.0.0.1:{serve(SyncEcho(unary(tags)))}"
+
+    async def call() -> str:
+        async with ConnectClient(url) as client:
+            return (await client.execute_unary(request=text(""), method=ECHO, headers=headers)).value
+
+    assert asyncio.run(call()) == "1,2"
+    with ConnectClientSync(url) as client:
+        assert client.execute_unary(request=text(""), method=ECHO, headers=headers).value == "1,2"
+        one = client.execute_unary(request=text(""), method=ECHO, headers={"x-tag": "1"})
+        assert one.value == "1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ("x-tag: secret", "headers is a str: it must be a mapping of str to str, or a list of such pairs"),
+        (5, "headers is a int: it must be a mapping"),
+        (["x-tag"], "headers[0] is a str: it must be a mapping"),
+        ([("x-a", "1"), ("x-b", "1", "2")], "headers[1] is a tuple: it must be a mapping"),
+        ({"x-tag": 1}, "the header 'x-tag' is a int: it must be a str"),
+        ([("x-tag", None)], "the header 'x-tag' is a NoneType: it must be a str"),
+        (
+            [("token-bin", b"\0secret")],
+            "the header 'token-bin' is a bytes: it must be a str, in base64 for a binary",
+        ),
+        ({1: "1"}, "the name of a header is a int: it must be a str"),
+    ],
+)
+def test_headers_that_are_none_are_named_and_their_values_never_shown(
+    url: str, headers: Any, said: str
+) -> None:
+    with ConnectClientSync(url) as client:
+        for call in (client.execute_unary, client.execute_server_stream):
+            with pytest.raises(TypeError, match=re.escape(said)) as caught:
+                call(request=text("a"), method=ECHO, headers=headers)
+            assert "secret" not in str(caught.value)
+
+
+async def asgi(_scope: Any, _receive: Any, _send: Any) -> None:
+    """Do nothing."""
+
+
+def wsgi(_environ: Any, _start_response: Any) -> list[bytes]:
+    """Answer nothing."""
+    return []
+
+
+@pytest.mark.parametrize(
+    ("kind", "application", "said"),
+    [
+        (InMemory, SyncEcho(unary(wsgi)), "is a SyncEcho: it must be an ASGI application, as InMemorySync"),
+        (InMemory, wsgi, "is a function: it must be an ASGI application"),
+        (InMemory, "app", "is 'app': it must be an ASGI application"),
+        (InMemorySync, AsyncEcho(unary(wsgi)), "is a AsyncEcho: it must be a WSGI application, as InMemory"),
+        (InMemorySync, asgi, "is a function: it must be a WSGI application"),
+        (InMemorySync, None, "is None: it must be a WSGI application"),
+    ],
+)
+def test_an_application_in_memory_of_the_other_kind_is_refused(
+    kind: Any, application: Any, said: str
+) -> None:
+    with pytest.raises(TypeError, match=f"the application {re.escape(said)}"):
+        kind(application)
+    assert InMemory(asgi)
+    with InMemorySync(wsgi) as entered:
+        assert isinstance(entered, InMemorySync)
 
 
 class Xz:

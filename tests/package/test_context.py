@@ -290,6 +290,10 @@ def test_a_call_that_was_answered_does_not_count_as_cancelled(serve: Serve) -> N
         ("identity", "gzip", None),
         ("gzip", "br", None),
         ("gzip", "br, gzip", "gzip"),
+        # Who takes deflate alone gets it; not everybody means the same by it.
+        (None, "deflate, gzip", "gzip"),
+        (None, "deflate", "deflate"),
+        ("deflate", "gzip, deflate", "deflate"),
     ],
 )
 def test_the_compression_of_the_answer_is_the_handlers_wish_where_the_caller_takes_it(

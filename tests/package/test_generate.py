@@ -1,6 +1,7 @@
 """`landbridge generate`: messages, types, services and clients of `.proto` files, without protoc or buf."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -111,9 +112,12 @@ def test_messages_work_in_both_implementations_of_the_library(everything: Path, 
 
 
 USES_TYPES = """\
+from datetime import datetime, timedelta
+
 from landbridge.request import RequestContext
 from shapes import kinds_connect, kinds_pb2, legacy_pb2
 from shapes.kinds_pb2 import Kinds, Mood
+from shapes.kinds_pb2 import Timestamp as Moment
 
 
 def build() -> Kinds:
@@ -125,8 +129,22 @@ def build() -> Kinds:
     message.by_number[1].CopyFrom(Kinds.Inner())
     message.moods_by_name["a"] = Mood.Value("MOOD_BAD")
     message.legacy.Extensions[legacy_pb2.title] = "title"
+    message.MergeFrom(kinds_of_python())
     if message.HasField("maybe") and message.WhichOneof("choice") == "word":
         message.ClearField("other")
+    return message
+
+
+def kinds_of_python() -> Kinds:
+    now = datetime.now()
+    message = Kinds(
+        at=now, lasts=timedelta(seconds=1), free={"a": 1}, several=[1, "a"], times=[now, Moment()],
+    )
+    message.at = now
+    message.lasts = timedelta(seconds=2)
+    message.free = {"a": [True]}
+    message.several = [None]
+    print(message.at.seconds, message.lasts.ToTimedelta(), message.free["a"], len(message.several))
     return message
 
 
@@ -140,7 +158,7 @@ application = kinds_connect.KindServiceASGIApplication(Service())
 
 async def call(client: kinds_connect.KindServiceClient) -> None:
     answer: Kinds = await client.exchange(build(), headers={"a": "b"}, timeout_ms=1.5)
-    moment: kinds_pb2.Timestamp = await client.look(answer, use_get=True)
+    moment: kinds_pb2.Timestamp = await client.look(answer, use_get=True, headers=[("a", "b"), ("a", "c")])
     total: Kinds = await client.collect([Kinds.Inner(), Kinds.Inner()])
     async with client.collect() as collecting:
         await collecting.send(Kinds.Inner())
@@ -162,6 +180,8 @@ def call_sync(client: kinds_connect.KindServiceClientSync) -> Kinds:
 """
 
 MISUSES_TYPES = """\
+from datetime import datetime, timedelta
+
 from shapes import kinds_connect, kinds_pb2
 from shapes.kinds_pb2 import Kinds
 
@@ -169,6 +189,10 @@ inner = Kinds.Inner(dept=1)  # wrong
 message = Kinds(text=1)  # wrong
 message = Kinds(numbers={1: 1})  # wrong
 message = Kinds(inner=Kinds())  # wrong
+message = Kinds(at=1.0)  # wrong
+message = Kinds(lasts=datetime.now())  # wrong
+message.at = timedelta(seconds=1)  # wrong
+message.at = kinds_pb2.Timestamp()  # wrong
 message.text = b"a"  # wrong
 message.inner = Kinds.Inner()  # wrong
 message.mood = Kinds.Inner.DEPTH_LOW  # wrong
@@ -185,7 +209,22 @@ async def call(client: kinds_connect.KindServiceClient) -> None:
     await client.no_such_method(message)  # wrong
     await client.collect([message])  # wrong
     client.spread(message, timeout="1s")  # wrong
+    client.spread(message, headers={"a": 1})  # wrong
+    client.spread(message, headers=[("a", b"b")])  # wrong
 """
+
+
+def test_types_of_python_that_stand_for_messages_are_taken_as_the_types_say(everything: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", USES_TYPES + "\n\nkinds_of_python()\n"],
+        env={"PYTHONPATH": os.pathsep.join((str(ROOT / "python"), str(everything)))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(" 0:00:02 values {\n  bool_value: true\n}\n 1\n"), done.stdout
 
 
 def test_what_is_generated_passes_mypy_strict(everything: Path) -> None:

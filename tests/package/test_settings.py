@@ -1,5 +1,6 @@
 """Settings that make no sense are refused where they are given, in one sentence."""
 
+import functools
 import inspect
 import logging
 import re
@@ -240,6 +241,19 @@ def test_a_generator_of_a_service_yields_it_once() -> None:
     server.wait()
 
 
+def test_an_application_with_a_generator_is_served_once() -> None:
+    application = AsyncEcho({}, service=lifespan())
+    said = "whose service is a generator is served once: make another application for another server"
+    with ServerSync(application, port=0), pytest.raises(RuntimeError, match=said):
+        ServerSync(application, port=0).start()
+    with pytest.raises(RuntimeError, match=said):
+        ServerSync(application, port=0).start()
+    again = AsyncEcho(unary(echo))
+    for _ in range(2):
+        with ServerSync(again, port=0):
+            pass
+
+
 def test_a_class_or_a_function_is_no_service() -> None:
     for given, name in ((Service, "Service"), (lifespan, "lifespan")):
         said = re.escape(f"service is {name} itself: give what it makes, {name}()")
@@ -257,6 +271,37 @@ def test_a_handler_that_cannot_be_called_is_refused(application: Any) -> None:
         application(unary(Service.echo))._operations  # noqa: B018
     with pytest.raises(TypeError, match=r"the handler of /test.v1.Echo/Echo is None: it must be a function"):
         application(unary(None))._operations  # type: ignore[arg-type]  # noqa: B018
+
+
+class Instance:
+    """An instance that is a handler."""
+
+    async def __call__(self, request: StringValue, _ctx: Any) -> StringValue:
+        """Answer with the request."""
+        return request
+
+
+async def echo_stream(request: StringValue, _ctx: Any) -> AsyncIterator[StringValue]:
+    """Answer with the request."""
+    yield request
+
+
+@pytest.mark.parametrize(
+    ("kind", "handler", "name"),
+    [
+        (StreamType.UNARY, Service().echo, "Service.echo"),
+        (StreamType.CLIENT_STREAM, functools.partial(echo), "a partial"),
+        (StreamType.UNARY, Instance(), "a Instance"),
+        (StreamType.SERVER_STREAM, echo_stream, "echo_stream"),
+    ],
+)
+def test_an_asynchronous_handler_of_a_blocking_application_is_refused(
+    kind: StreamType, handler: Any, name: str
+) -> None:
+    said = f"the handler of /test.v1.Echo/Echo is {name}, which is asynchronous: a WSGI application has"
+    with pytest.raises(TypeError, match=re.escape(said)):
+        SyncEcho({"Echo": (kind, handler)})
+    assert AsyncEcho({"Echo": (kind, handler)})._operations
 
 
 def nothing(_request: StringValue, _ctx: Any) -> None:

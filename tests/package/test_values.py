@@ -1,11 +1,17 @@
 """Errors and headers, as applications handle them."""
 
 import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
+import landbridge
 import pytest
 from google.protobuf.any_pb2 import Any as GoogleAny
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.struct_pb2 import Struct
 from google.protobuf.wrappers_pb2 import StringValue
 from landbridge.code import Code
 from landbridge.errors import ConnectError, ErrorDetail
@@ -53,6 +59,24 @@ def test_the_type_of_a_detail_may_be_given_by_its_name() -> None:
     assert detail.value(desc_or_registry=Duration) == Duration(seconds=3)
     assert detail.value(desc_or_registry=PyDuration) == PyDuration(seconds=3)
     assert detail.value(desc_or_registry=None) == Duration(seconds=3)
+
+
+@pytest.mark.parametrize(
+    ("details", "given"),
+    [
+        (Duration(seconds=3), "a Duration"),
+        (Struct(fields={}), "a Struct"),
+        (PyDuration(seconds=3), "a Duration"),
+        (ErrorDetail(Duration()), "a ErrorDetail"),
+        ("why", "'why'"),
+        (None, "None"),
+    ],
+)
+def test_details_are_a_list(details: Any, given: str) -> None:
+    said = f"details is {given}: it must be a list of protobuf messages or ErrorDetails, as [RetryInfo()]"
+    with pytest.raises(TypeError) as caught:
+        ConnectError(Code.INTERNAL, "x", details)
+    assert str(caught.value) == said
 
 
 @pytest.mark.parametrize(
@@ -117,3 +141,46 @@ def test_a_header_that_cannot_be_sent_raises_where_it_is_set(name: str, value: s
 
 def test_headers_that_came_may_hold_what_could_not_be_sent() -> None:
     assert Headers([("x-token-bin", "no base64")])["x-token-bin"] == "no base64"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("x-tag", 1, "the header 'x-tag' is a int: it must be a str"),
+        ("x-tag", None, "the header 'x-tag' is a NoneType: it must be a str"),
+        (1, "1", "the name of a header is a int: it must be a str"),
+    ],
+)
+def test_a_header_that_is_no_text_is_refused_where_it_is_given(name: Any, value: Any, said: str) -> None:
+    headers = Headers()
+    makers: list[Callable[[], object]] = [
+        lambda: headers.__setitem__(name, value),
+        lambda: headers.add(name, value),
+        lambda: Headers({name: value}),
+        lambda: Headers([(name, value)]),
+    ]
+    for make in makers:
+        with pytest.raises(TypeError) as caught:
+            make()
+        assert str(caught.value) == said
+    assert not headers
+
+
+def test_headers_are_made_of_a_mapping_or_of_lines() -> None:
+    for given in ("ab", ["ab"], 5, [("a", "b", "c")]):
+        with pytest.raises(TypeError, match=r"the headers.* must be a mapping of str to str, or a list of"):
+            Headers(given)  # type: ignore[arg-type]
+    assert Headers(Headers([("a", "1"), ("a", "2")])).getall("a") == ("1", "2")
+
+
+def test_the_version_is_that_of_the_package_and_loads_nothing_until_it_is_asked_for() -> None:
+    assert landbridge.__version__ == metadata.version("landbridge")
+    assert not hasattr(landbridge, "no_such_thing")
+    program = """
+import sys
+before = set(sys.modules)
+import landbridge
+assert set(sys.modules) - before == {"landbridge"}, set(sys.modules) - before
+assert landbridge.__version__
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -43,7 +43,7 @@ def generate_demo_stubs() -> None:
 
 
 def generate_own_stubs(plugin: Path) -> None:
-    """Generate what the examples import: messages, and stubs by our own plugin."""
+    """Generate what the examples import: messages, stubs by our own plugin, and gRPC's to compare with."""
     OWN_STUBS.mkdir(parents=True, exist_ok=True)
     compile_protos(
         DEMO_PROTOS,
@@ -51,6 +51,7 @@ def generate_own_stubs(plugin: Path) -> None:
         [
             f"--python_out={OWN_STUBS}",
             f"--pyi_out={OWN_STUBS}",
+            f"--grpc_python_out={OWN_STUBS}",
             f"--plugin=protoc-gen-connect-python={plugin}",
             f"--connect-python_out={OWN_STUBS}",
         ],

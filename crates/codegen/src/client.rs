@@ -126,6 +126,8 @@ impl Writer<'_> {
         let text = types.builtin("str");
         let headers = types.of_types("landbridge.request", "Headers");
         let mapping = types.of_types("collections.abc", "Mapping");
+        let sequence = types.of_types("collections.abc", "Sequence");
+        let tuple = types.builtin("tuple");
         let milliseconds = types.builtin("float");
         let timedelta = types.of_types("datetime", "timedelta");
         let flag = types.builtin("bool");
@@ -137,7 +139,9 @@ impl Writer<'_> {
             out.line("self,");
             out.line(&format!("request: {request},"));
             out.line("*,");
-            out.line(&format!("headers: {headers} | {mapping}[{text}, {text}] | None = None,"));
+            out.line(&format!(
+                "headers: {headers} | {mapping}[{text}, {text}] | {sequence}[{tuple}[{text}, {text}]] | None = None,"
+            ));
             out.line(&format!("timeout_ms: {milliseconds} | {timedelta} | None = None,"));
             if use_get {
                 out.line(&format!("use_get: {flag} = False,"));

@@ -14,12 +14,12 @@ from landbridge.client._response_metadata import wanted
 from landbridge.protocol import ProtocolType
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, Coroutine, Iterable, Sequence
     from datetime import timedelta
     from types import TracebackType
     from typing import Self
 
-    from landbridge._headers import Headers, Lines
+    from landbridge._headers import GivenHeaders, Lines
     from landbridge.client._context import CallContext
     from landbridge.client._operation import Operation
     from landbridge.client._streams import BidiStream, ClientStream, ServerStream
@@ -65,7 +65,8 @@ class ConnectClient:
                 them, which are taken in turns.
             codec: The format of messages; protobuf's binary one if not given.
             protocol: What the server speaks.
-            accept_compression: What responses may be compressed by, the most wanted first; gzip if not given.
+            accept_compression: What responses may be compressed by, the most wanted first; gzip if not given,
+                and deflate in gRPC and gRPC-Web.
             send_compression: What requests are compressed by; `None` for nothing.
             timeout_ms: How long a call may take, in milliseconds or as a `timedelta`; no limit if not given.
             read_max_bytes: The largest response message in bytes, after decompression: 1 or more, or -1 for
@@ -120,7 +121,7 @@ class ConnectClient:
         *,
         request: REQ,
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
         use_get: bool = False,
     ) -> RES:
@@ -145,7 +146,7 @@ class ConnectClient:
         *,
         request: AsyncIterable[REQ] | Iterable[REQ],
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
     ) -> Coroutine[Any, Any, RES]: ...
 
@@ -155,7 +156,7 @@ class ConnectClient:
         *,
         request: None = None,
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
     ) -> ClientStream[REQ, RES]: ...
 
@@ -164,7 +165,7 @@ class ConnectClient:
         *,
         request: AsyncIterable[REQ] | Iterable[REQ] | None = None,
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
     ) -> Coroutine[Any, Any, RES] | ClientStream[REQ, RES]:
         """Call a method with a stream of requests and one response.
@@ -184,7 +185,7 @@ class ConnectClient:
         *,
         request: REQ,
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
     ) -> ServerStream[RES]:
         """Call a method with one request and a stream of responses."""
@@ -197,7 +198,7 @@ class ConnectClient:
         *,
         request: AsyncIterable[REQ] | Iterable[REQ] | None = None,
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
     ) -> BidiStream[REQ, RES]:
         """Call a method with a stream each way.

@@ -15,12 +15,12 @@ from landbridge.client._response_metadata import wanted
 from landbridge.protocol import ProtocolType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import timedelta
     from types import TracebackType
     from typing import Self
 
-    from landbridge._headers import Headers, Lines
+    from landbridge._headers import GivenHeaders, Lines
     from landbridge.client._context import CallContext
     from landbridge.client._operation import Operation
     from landbridge.client._streams_sync import BidiStreamSync, ClientStreamSync, ServerStreamSync
@@ -96,7 +96,7 @@ class ConnectClientSync:
         *,
         request: REQ,
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
         use_get: bool = False,
     ) -> RES:
@@ -118,7 +118,7 @@ class ConnectClientSync:
         *,
         request: Iterable[REQ],
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
     ) -> RES: ...
 
@@ -128,7 +128,7 @@ class ConnectClientSync:
         *,
         request: None = None,
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
     ) -> ClientStreamSync[REQ, RES]: ...
 
@@ -137,7 +137,7 @@ class ConnectClientSync:
         *,
         request: Iterable[REQ] | None = None,
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
     ) -> RES | ClientStreamSync[REQ, RES]:
         """Call a method with a stream of requests and one response.
@@ -158,7 +158,7 @@ class ConnectClientSync:
         *,
         request: REQ,
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
     ) -> ServerStreamSync[RES]:
         """Call a method with one request and a stream of responses."""
@@ -171,7 +171,7 @@ class ConnectClientSync:
         *,
         request: Iterable[REQ] | None = None,
         method: MethodInfo[REQ, RES],
-        headers: Headers | Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
         timeout_ms: float | timedelta | None = None,
     ) -> BidiStreamSync[REQ, RES]:
         """Call a method with a stream each way.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from landbridge._compressions import is_own, level_of, own
+from landbridge._compressions import OF_GRPC, is_own, level_of, own
 from landbridge._core import __version__
+from landbridge._headers import lines_of as header_lines
 from landbridge._kinds import KINDS
 from landbridge._limits import DEFAULT_READ_MAX_BYTES, UNLIMITED
 from landbridge._message_codecs import binary_codec_of
@@ -18,10 +19,10 @@ from landbridge.method import IdempotencyLevel
 from landbridge.protocol import ProtocolType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import timedelta
 
-    from landbridge._headers import Headers, Lines
+    from landbridge._headers import GivenHeaders, Lines
     from landbridge.client._context import CallContext
     from landbridge.client._operation import Operation
     from landbridge.client._outbound import Starter
@@ -87,10 +88,12 @@ class Configuration:
         if codec is not None:
             having("codec", codec, *CODEC)
         self._codec = codec
-        accepted = [DEFAULT_SEND_COMPRESSION]
-        if accept_compression is not None:
-            accepted = made_of("accept_compression", accept_compression, *COMPRESSION)
+        accepted = made_of(
+            "accept_compression", () if accept_compression is None else accept_compression, *COMPRESSION
+        )
         self._accept = [compression.name() for compression in accepted]
+        if accept_compression is None:
+            self._accept = ["gzip"] if protocol is ProtocolType.CONNECT else list(OF_GRPC)
         self._decompressions = own(accepted)
         if send_compression is not None:
             having("send_compression", send_compression, *COMPRESSION)
@@ -251,12 +254,9 @@ def milliseconds(timeout: float | timedelta) -> float:
         raise TypeError(f"timeout_ms is {described(timeout)}: it must be {wanted}") from None
 
 
-def lines_of(headers: Headers | Mapping[str, str] | None) -> Lines | None:
-    """Headers as the core takes them."""
-    if not headers:
-        return None
-    every = getattr(headers, "allitems", headers.items)
-    return list(every())
+def lines_of(headers: GivenHeaders | None) -> Lines | None:
+    """Headers as the core takes them. Raises `TypeError` for what are none."""
+    return None if not headers else header_lines("headers", headers)
 
 
 def _checked(interceptors: Iterable[Any], is_blocking: bool) -> list[Any]:

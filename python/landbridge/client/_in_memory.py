@@ -7,6 +7,8 @@ import io
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from landbridge._settings import described
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from types import TracebackType
@@ -24,9 +26,12 @@ class InMemory:
 
     All three protocols work, with both ways of a stream at once. As an asynchronous context manager it runs
     the application's lifespan, which services that are generators need.
+
+    Raises `TypeError` for what is no ASGI application.
     """
 
     def __init__(self, application: Callable[..., Any]) -> None:
+        _check("an ASGI application, as InMemorySync has WSGI ones", application, arguments=3)
         self._application = application
         self._lifespan: Any = None
 
@@ -133,11 +138,22 @@ class InMemorySync:
     """A WSGI application that `ConnectClientSync(..., http_client=InMemorySync(application))` calls directly.
 
     Connect and gRPC-Web work. The application runs on the thread that calls it; for streams, on one of its
-    own.
+    own. It has nothing to start and to end; it is a context manager to be used as `InMemory` is.
+
+    Raises `TypeError` for what is no WSGI application.
     """
 
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
+        _check("a WSGI application, as InMemory has ASGI ones", application, arguments=2)
         self._application = application
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
 
     def _carry(
         self,
@@ -205,3 +221,16 @@ class _Reader(io.RawIOBase):
         self._rest = self._rest[len(taken) :]
         buffer[: len(taken)] = taken
         return len(taken)
+
+
+def _check(wanted: str, application: Any, *, arguments: int) -> None:
+    """Raise `TypeError` unless it takes as many arguments as such applications do."""
+    import inspect  # noqa: PLC0415
+
+    try:
+        inspect.signature(application).bind(*[None] * arguments)
+    except ValueError:
+        # Some that are not written in Python do not tell.
+        pass
+    except TypeError:
+        raise TypeError(f"the application is {described(application)}: it must be {wanted}") from None

@@ -1,7 +1,8 @@
 """Compression of messages.
 
-gzip, br and zstd are done by the core: `GzipCompression`, `BrotliCompression` and `ZstdCompression` name them
-and say how hard. Anything else with these three methods is called for each message.
+gzip, br, zstd and deflate are done by the core: `GzipCompression`, `BrotliCompression`, `ZstdCompression` and
+`DeflateCompression` name them and say how hard. Anything else with these three methods is called for each
+message.
 """
 
 from __future__ import annotations

@@ -43,6 +43,29 @@ pub(super) fn module(file: &FileDescriptorProto, known: &Known<'_>, options: Opt
     out.into_text() + &body
 }
 
+/// What can be assigned to a field.
+enum Assigned {
+    /// It is changed in place.
+    Nothing,
+    WhatIsRead,
+    /// A type of Python's own, which becomes a message.
+    Another(&'static str),
+}
+
+/// A message by what is in its fields.
+const FIELDS_OF_A_MESSAGE: &str = "_abc.Mapping[_builtins.str, _typing.Any]";
+
+/// The type of Python's own that the library makes a message of, where there is one.
+fn in_python(message: &str) -> Option<&'static str> {
+    match message.trim_start_matches('.') {
+        "google.protobuf.Timestamp" => Some("_datetime.datetime"),
+        "google.protobuf.Duration" => Some("_datetime.timedelta"),
+        "google.protobuf.Struct" => Some(FIELDS_OF_A_MESSAGE),
+        "google.protobuf.ListValue" => Some("_builtins.list[_typing.Any]"),
+        _ => None,
+    }
+}
+
 struct Writer<'a> {
     out: Source,
     known: &'a Known<'a>,
@@ -72,6 +95,7 @@ impl Writer<'_> {
         for (from, module) in [
             ("", "builtins"),
             ("", "collections.abc"),
+            ("", "datetime"),
             ("", "typing"),
             ("", "typing_extensions"),
             ("google.protobuf", "descriptor"),
@@ -165,12 +189,18 @@ impl Writer<'_> {
         match value {
             Value::Scalar(_) => read,
             Value::Enum(_) => format!("{read} | _builtins.str"),
-            Value::Message(_) => format!("{read} | _abc.Mapping[_builtins.str, _typing.Any]"),
+            Value::Message(name) => {
+                let read = format!("{read} | {FIELDS_OF_A_MESSAGE}");
+                match in_python(name) {
+                    Some(kind) if kind != FIELDS_OF_A_MESSAGE => format!("{read} | {kind}"),
+                    _ => read,
+                }
+            }
         }
     }
 
-    /// What a field is when it is read, what it may be given as, and whether it can be assigned to.
-    fn field_types(&self, field: &FieldDescriptorProto) -> (String, String, bool) {
+    /// What a field is when it is read, what it may be given as, and what it can be assigned.
+    fn field_types(&self, field: &FieldDescriptorProto) -> (String, String, Assigned) {
         let value = Value::of(field);
         if let Value::Message(name) = &value
             && let Some(entry) = self.known.map_entry(name)
@@ -182,7 +212,7 @@ impl Writer<'_> {
             return (
                 format!("_containers.{container}[{key}, {value}]"),
                 format!("_abc.Mapping[{key}, {value}]"),
-                false,
+                Assigned::Nothing,
             );
         }
         let read = self.read(&value);
@@ -191,9 +221,13 @@ impl Writer<'_> {
             let container =
                 if is_message { "RepeatedCompositeFieldContainer" } else { "RepeatedScalarFieldContainer" };
             let given = format!("_abc.Iterable[{}]", self.given(&value));
-            return (format!("_containers.{container}[{read}]"), given, false);
+            return (format!("_containers.{container}[{read}]"), given, Assigned::Nothing);
         }
-        (read, self.given(&value), !is_message)
+        let assigned = match &value {
+            Value::Message(name) => in_python(name).map_or(Assigned::Nothing, Assigned::Another),
+            _ => Assigned::WhatIsRead,
+        };
+        (read, self.given(&value), assigned)
     }
 
     fn message(
@@ -256,15 +290,19 @@ impl Writer<'_> {
             }
             let doc = self.comments.at(&[place, &[FIELD_OF_MESSAGE, index]].concat());
             match self.field_types(field) {
-                (read, _, true) => {
+                (read, _, Assigned::WhatIsRead) => {
                     self.out.line(&format!("{name}: {read}"));
                     self.out.docstring(&doc);
                 }
-                (read, _, false) => {
+                (read, _, assigned) => {
                     self.out.line("@_builtins.property");
                     let end = if doc.is_empty() { " ..." } else { "" };
                     self.out.line(&format!("def {name}(self) -> {read}:{end}"));
                     self.out.indented(|out| out.docstring(&doc));
+                    if let Assigned::Another(kind) = assigned {
+                        self.out.line(&format!("@{name}.setter"));
+                        self.out.line(&format!("def {name}(self, value: {kind}) -> None: ..."));
+                    }
                 }
             }
         }

@@ -13,15 +13,15 @@ const BROTLI_WINDOW_BITS: u32 = 18;
 /// How hard messages are compressed. The default favours speed: an RPC message is compressed once and read once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Levels {
-    /// Also of deflate.
     gzip: u32,
+    deflate: u32,
     zstd: i32,
     brotli: u32,
 }
 
 impl Default for Levels {
     fn default() -> Self {
-        Self { gzip: 3, zstd: 1, brotli: 3 }
+        Self { gzip: 3, deflate: 3, zstd: 1, brotli: 3 }
     }
 }
 
@@ -31,7 +31,8 @@ impl Levels {
     pub fn with(self, compression: Compression, level: i32) -> Option<Self> {
         let within = |most: u32| u32::try_from(level).ok().filter(|level| *level <= most);
         match compression {
-            Compression::Gzip | Compression::Deflate => within(9).map(|gzip| Self { gzip, ..self }),
+            Compression::Gzip => within(9).map(|gzip| Self { gzip, ..self }),
+            Compression::Deflate => within(9).map(|deflate| Self { deflate, ..self }),
             Compression::Brotli => within(11).map(|brotli| Self { brotli, ..self }),
             Compression::Zstd => {
                 zstd::compression_level_range().contains(&level).then_some(Self { zstd: level, ..self })
@@ -55,7 +56,7 @@ pub fn compress(payload: &Payload, compression: Compression, levels: Levels) -> 
             writer.finish()?
         }
         Compression::Deflate => {
-            let mut writer = flate2::write::ZlibEncoder::new(out, flate2::Compression::new(levels.gzip));
+            let mut writer = flate2::write::ZlibEncoder::new(out, flate2::Compression::new(levels.deflate));
             write_chunks(&mut writer, payload)?;
             writer.finish()?
         }

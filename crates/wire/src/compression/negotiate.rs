@@ -69,9 +69,14 @@ impl Accepted {
         self.order[0].is_none()
     }
 
-    /// The most wanted of those that `ours` names too.
-    pub fn choose(&self, ours: &[Compression]) -> Compression {
-        self.iter().find(|wanted| ours.contains(wanted)).unwrap_or(Compression::Identity)
+    /// The most wanted of those that are in `ours`, too; deflate only where there is no other. grpc-python lists it before
+    /// gzip without wanting it more, and over plain HTTP not everybody means the same by it.
+    pub fn choose(&self, ours: &Self) -> Compression {
+        let common = || self.iter().filter(|wanted| ours.contains(*wanted));
+        common()
+            .find(|wanted| *wanted != Compression::Deflate)
+            .or_else(|| common().next())
+            .unwrap_or_default()
     }
 }
 
@@ -85,10 +90,13 @@ impl FromIterator<Compression> for Accepted {
 
 /// The header value that offers these; none where only identity is left, for which the header is left out.
 pub fn offered(accepted: &Accepted) -> Option<HeaderValue> {
-    // One, or all of them, is what nearly every call offers.
+    // One, those that applications take unless they say which, or all: what nearly every call offers.
     match accepted.order {
         [None, ..] => None,
         [Some(only), None, ..] => Some(HeaderValue::from_static(only.name())),
+        [Some(Compression::Gzip), Some(Compression::Deflate), None, ..] => {
+            Some(const { HeaderValue::from_static("gzip,deflate") })
+        }
         _ if *accepted == Accepted::ALL => Some(const { HeaderValue::from_static("gzip,zstd,br,deflate") }),
         _ => {
             let names: Vec<&str> = accepted.iter().map(Compression::name).collect();
@@ -144,7 +152,19 @@ mod tests {
         assert_eq!(listed(&Accepted::NONE), "identity");
         let one: Accepted = [Compression::Brotli].into_iter().collect();
         assert_eq!(offered(&one).unwrap(), "br");
-        assert_eq!(both.choose(&[Compression::Gzip]), Compression::Gzip);
-        assert_eq!(both.choose(&[Compression::Brotli]), Compression::Identity);
+        let usual: Accepted = [Compression::Gzip, Compression::Deflate].into_iter().collect();
+        assert_eq!(offered(&usual).unwrap(), "gzip,deflate");
+    }
+
+    #[test]
+    fn the_most_wanted_that_both_have_is_chosen_and_deflate_at_last() {
+        let accepted = |order: &[Compression]| order.iter().copied().collect::<Accepted>();
+        let both = accepted(&[Compression::Zstd, Compression::Gzip]);
+        assert_eq!(both.choose(&Accepted::ALL), Compression::Zstd);
+        assert_eq!(both.choose(&accepted(&[Compression::Gzip])), Compression::Gzip);
+        assert_eq!(both.choose(&accepted(&[Compression::Brotli])), Compression::Identity);
+        let grpc_python = accepted(&[Compression::Deflate, Compression::Gzip]);
+        assert_eq!(grpc_python.choose(&Accepted::ALL), Compression::Gzip);
+        assert_eq!(grpc_python.choose(&accepted(&[Compression::Deflate])), Compression::Deflate);
     }
 }

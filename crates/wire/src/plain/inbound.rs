@@ -89,8 +89,7 @@ pub struct PlainWriter {
 impl PlainWriter {
     /// Of the writer that came with the call. Messages are compressed as `packing` says.
     pub fn new(writer: ResponseWriter, call: &Call, offer: &Offer, packing: Packing) -> Self {
-        let offered = offer.compressions();
-        let compression = call.accepts.iter().find(|wanted| offered.contains(*wanted)).unwrap_or_default();
+        let compression = call.accepts.choose(&offer.compressions());
         Self { writer, head: Some(HeaderMap::new()), compression, accepted: call.accepts, packing }
     }
 
