@@ -144,6 +144,11 @@ def test_all_kinds_of_calls_work_in_memory(in_memory: Any, protocol: ProtocolTyp
             await call.close_send()
             with pytest.raises(EOFError):
                 await call.receive()
+        async with client.execute_client_stream(method=SUM) as summed:
+            await summed.send(text("c"))
+            assert (await summed.receive()).value == "c"
+            with pytest.raises(EOFError):
+                await summed.receive()
 
     in_memory(body, protocol)
 
@@ -242,6 +247,38 @@ def test_an_application_in_memory_that_raises_fails_the_call() -> None:
     asyncio.run(main(), debug=True)
 
 
+def test_a_timeout_of_an_application_in_memory_is_not_the_calls() -> None:
+    async def slow(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise TimeoutError("the database is slow")
+
+    async def main() -> None:
+        client = ConnectClient("http://test", http_client=InMemory(slow), timeout_ms=60_000)
+        with pytest.raises(ConnectError, match="the database is slow") as failed:
+            await client.execute_unary(request=text("a"), method=ECHO)
+        assert failed.value.code is Code.UNKNOWN
+
+    asyncio.run(main(), debug=True)
+
+
+def test_a_call_in_memory_that_was_answered_in_time_is_not_late(echo: Echo) -> None:
+    async def lingering(scope: Any, receive: Any, send: Any) -> None:
+        await echo.application(scope, receive, send)
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        watching = Watching()
+        client = ConnectClient(
+            "http://test", http_client=InMemory(lingering), timeout_ms=500, interceptors=[watching]
+        )
+        await client.execute_unary(request=text("a"), method=ECHO)
+        # The application is ended by the deadline of the call.
+        await _nothing_goes_on()
+        (ctx,) = watching.contexts
+        assert not ctx.is_cancelled
+
+    asyncio.run(main(), debug=True)
+
+
 def test_a_response_in_memory_waits_for_its_reader(in_memory: Any, echo: Echo) -> None:
     async def body(client: ConnectClient) -> None:
         async with client.execute_server_stream(request=text("1000"), method=COUNT) as call:
@@ -279,28 +316,41 @@ def test_all_kinds_of_calls_work_in_memory_sync(protocol: ProtocolType) -> None:
         call.send(text("c"))
         call.send(text("d"))
         assert call.receive().value == "c+d"
+        with pytest.raises(EOFError):
+            call.receive()
     talked = client.execute_bidi_stream(request=(text(value) for value in "xy"), method=TALK)
     assert [message.value for message in talked] == ["X", "Y"]
+
+
+class Watching:
+    """An interceptor that sees calls end."""
+
+    def __init__(self) -> None:
+        self.contexts: list[Any] = []
+        self.said: list[bool] = []
+        """Whether each was cancelled, when it ended."""
+
+    async def on_start(self, _ctx: Any) -> None:
+        """Nothing to do."""
+
+    async def on_end(self, _token: None, ctx: Any, error: Exception | None) -> None:
+        """As `on_end_sync`."""
+        self.on_end_sync(None, ctx, error)
+
+    def on_start_sync(self, _ctx: Any) -> None:
+        """Nothing to do."""
+
+    def on_end_sync(self, _token: None, ctx: Any, _error: Exception | None) -> None:
+        """Ask."""
+        self.contexts.append(ctx)
+        self.said.append(ctx.is_cancelled)
 
 
 @WITHOUT_TRAILERS
 def test_interceptors_in_memory_know_which_calls_were_given_up(
     in_memory: Any, protocol: ProtocolType
 ) -> None:
-    said: list[bool] = []
-
-    class Watching:
-        async def on_start(self, _ctx: Any) -> None:
-            """Nothing to do."""
-
-        async def on_end(self, _token: None, ctx: Any, error: Exception | None) -> None:
-            self.on_end_sync(None, ctx, error)
-
-        def on_start_sync(self, _ctx: Any) -> None:
-            """Nothing to do."""
-
-        def on_end_sync(self, _token: None, ctx: Any, _error: Exception | None) -> None:
-            said.append(ctx.is_cancelled)
+    watching = Watching()
 
     async def body(client: ConnectClient) -> None:
         await client.execute_unary(request=text("a"), method=ECHO)
@@ -310,15 +360,15 @@ def test_interceptors_in_memory_know_which_calls_were_given_up(
         with pytest.raises(ConnectError):
             await client.execute_unary(request=text("wait"), method=ECHO, timeout_ms=300)
 
-    in_memory(body, protocol, interceptors=[Watching()])
-    assert said == [False, False, True, True]
-    said.clear()
-    client, _ = in_memory_sync(protocol, interceptors=[Watching()])
+    in_memory(body, protocol, interceptors=[watching])
+    assert watching.said == [False, False, True, True]
+    watching = Watching()
+    client, _ = in_memory_sync(protocol, interceptors=[watching])
     client.execute_unary(request=text("a"), method=ECHO)
     assert list(client.execute_server_stream(request=text("2"), method=COUNT))
     with client.execute_server_stream(request=text("100000000"), method=COUNT) as stream:
         stream.receive()
-    assert said == [False, False, True]
+    assert watching.said == [False, False, True]
 
 
 @WITHOUT_TRAILERS
@@ -397,11 +447,16 @@ def test_calls_in_memory_are_given_up_by_another_thread_sync(
 
 @pytest.mark.parametrize("call", CALLS_THAT_ARE_HELD, ids=["unary", "client stream", "server stream", "bidi"])
 def test_calls_in_memory_have_deadlines_sync(call: Callable[[ConnectClientSync], Any]) -> None:
-    held = Held()
-    client = ConnectClientSync("http://test", http_client=InMemorySync(held.application), timeout_ms=100)
+    held, watching = Held(), Watching()
+    application = InMemorySync(held.application)
+    client = ConnectClientSync(
+        "http://test", http_client=application, timeout_ms=100, interceptors=[watching]
+    )
     with pytest.raises(ConnectError) as late:
         call(client)
     assert late.value.code is Code.DEADLINE_EXCEEDED
+    # Also where the head and a message had come before.
+    assert watching.said == [True]
     held.go_on.set()
 
 

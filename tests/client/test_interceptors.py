@@ -729,6 +729,24 @@ def test_a_call_that_is_given_up_with_its_task_leaves_them(run: Any, echo: Echo,
     assert marks.cancelled == [True]
 
 
+def test_a_stream_that_another_thread_gives_up_leaves_them(run: Any, echo: Echo) -> None:
+    noting, marks = Noting(), Marks()
+
+    async def body(client: ConnectClient) -> None:
+        call = client.execute_server_stream(request=text("wait"), method=COUNT)
+        receiving = asyncio.create_task(call.receive())
+        await asyncio.to_thread(echo.await_waiting)
+        await asyncio.to_thread(call.cancel)
+        with pytest.raises(ConnectError) as cancelled:
+            await receiving
+        assert cancelled.value.code is Code.CANCELED
+        await asyncio.to_thread(echo.await_cancelled)
+
+    run(body, marks, noting)
+    assert [end for _, end in marks.ends] == [Code.CANCELED]
+    assert marks.cancelled == [True]
+
+
 @CALLS_THAT_WAIT
 def test_a_call_within_a_timeout_of_asyncio_leaves_them(run: Any, echo: Echo, call: Any) -> None:
     noting = Noting()

@@ -6,9 +6,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import grpc
 import pytest
 from h2.errors import ErrorCodes
 from landbridge.client import ConnectClientSync, Transport
@@ -472,3 +474,40 @@ def test_endless_trailers_are_refused() -> None:
     with bare_http2_server(script) as port:
         error = failure(f"http://127.0.0.1:{port}", ProtocolType.GRPC)
     assert error.code in {Code.INTERNAL, Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED, Code.UNKNOWN}
+
+
+@pytest.mark.parametrize("protocol", [ProtocolType.CONNECT, ProtocolType.GRPC_WEB])
+def test_a_grpc_server_that_is_called_in_http_1_is_unavailable_and_the_error_says_how_to_call_it(
+    protocol: ProtocolType,
+) -> None:
+    server = grpc.server(ThreadPoolExecutor(2))
+    url = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        # Whether its first frame comes before the request or after it is chance.
+        errors = [failure(url, protocol, stream=stream) for stream in (False, True) * 10]
+        with client_of(url, protocol) as client:
+            for _ in range(3):
+                with pytest.raises(ConnectError) as failed:
+                    client.execute_unary(request=text("a"), method=ECHO)
+                errors.append(failed.value)
+    finally:
+        server.stop(grace=None).wait()
+    assert {error.code for error in errors} == {Code.UNAVAILABLE}
+    for error in errors:
+        assert "speaks HTTP/2, and was called in HTTP/1.1" in error.message
+        assert "protocol=ProtocolType.GRPC " in error.message
+        assert 'http_version="2"' in error.message
+
+
+@pytest.mark.parametrize("answer", [http1(b"", "text/plain", status="400 Bad Request"), b"<!DOCTYPE HTML>"])
+def test_a_server_of_http_1_that_is_called_in_http_2_is_unavailable_and_the_error_says_how_to_call_it(
+    answer: bytes,
+) -> None:
+    with raw_server(lambda peer: peer.sendall(answer)) as url:
+        errors = [failure(url, ProtocolType.GRPC, stream=stream) for stream in (False, True) * 5]
+        errors.append(failure(url, ProtocolType.CONNECT, http_version="2"))
+    assert {error.code for error in errors} == {Code.UNAVAILABLE}
+    for error in errors:
+        assert "does not speak HTTP/2, in which it was called" in error.message
+        assert "protocol=ProtocolType.CONNECT" in error.message

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import trustme
 from landbridge.client import ConnectClientSync, TlsSettings, Transport
@@ -13,7 +14,8 @@ from landbridge.errors import ConnectError
 from landbridge.protocol import ProtocolType
 from landbridge.serving import ServerSync, TlsConfig
 
-from tests.client.echo import ECHO, Echo, text
+from tests.client.echo import ECHO, SERVICE, Echo, text
+from tests.package.certificates import Authority
 
 PROTOCOLS = pytest.mark.parametrize(
     "protocol", list(ProtocolType), ids=lambda protocol: protocol.name.lower()
@@ -135,6 +137,23 @@ def test_a_client_shows_its_certificate(
         with pytest.raises(ConnectError) as failed:
             call(url, tls, protocol)
         assert failed.value.code is Code.UNAVAILABLE
+
+
+def test_a_client_is_known_by_its_own_certificate(serve_tls: Serve, authority: trustme.CA) -> None:
+    own, strange = Authority().own, Authority().own
+    root = authority.cert_pem.bytes()
+    url = serve_tls("localhost", client_ca=own.certificate).replace("127.0.0.1", "localhost")
+    for protocol in ProtocolType:
+        tls = TlsSettings(ca=root, certificate=own.certificate, private_key=own.key)
+        assert call(url, tls, protocol) == "a"
+        tls = TlsSettings(ca=root, certificate=strange.certificate, private_key=strange.key)
+        with pytest.raises(ConnectError) as failed:
+            call(url, tls, protocol)
+        assert failed.value.code is Code.UNAVAILABLE
+    credentials = grpc.ssl_channel_credentials(root, own.key, own.certificate)
+    with grpc.secure_channel(url.removeprefix("https://"), credentials) as channel:
+        echo: Callable[..., bytes] = channel.unary_unary(f"/{SERVICE}/Echo")
+        assert echo(text("a").SerializeToString(), timeout=20) == text("a").SerializeToString()
 
 
 def test_a_server_in_cleartext_is_told_from_one_under_tls(serve_tls: Serve, url: str) -> None:

@@ -29,6 +29,8 @@ class Authority:
         signed = signed.add_extension(_usage(signs=True), critical=True)
         self.certificate = _pem(signed.sign(self._key, hashes.SHA256()))
         """Its own certificate, in PEM."""
+        self.own = Identity(self.certificate, _private(self._key))
+        """Itself as a server or client: as who makes a certificate that signs itself."""
 
     def identity(self, *names: x509.GeneralName, common_name: str | None = None) -> Identity:
         """A certificate for these names."""
@@ -39,12 +41,7 @@ class Authority:
             named = named.add_extension(x509.SubjectAlternativeName(names), critical=not common)
         signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         named = named.add_extension(signer, critical=False)
-        return Identity(
-            _pem(named.sign(self._key, hashes.SHA256())),
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            ),
-        )
+        return Identity(_pem(named.sign(self._key, hashes.SHA256())), _private(key))
 
     def _template(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)
@@ -93,6 +90,11 @@ def uri(name: str) -> x509.GeneralName:
 def email(address: str) -> x509.GeneralName:
     """An email address."""
     return x509.RFC822Name(address)
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    unencrypted = serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, unencrypted)
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -107,12 +108,16 @@ def slow_server(folder: Path, *flags: str) -> Iterator[Started]:
         yield server
 
 
-def answering(url: str, sentence: str = "slow") -> Callable[[], str]:
-    """Make a call on a thread; gives what waits for its answer."""
+def answering(url: str, sentence: str = "slow") -> Callable[[], Any]:
+    """Make a call on a thread; gives what waits for its answer, and reads it."""
     pool = ThreadPoolExecutor(1)
     answer = pool.submit(httpx.post, url, json={"sentence": sentence}, timeout=60)
     pool.shutdown(wait=False)
-    return lambda: str(answer.result().json()["sentence"])
+    return lambda: answer.result().json()
+
+
+DONE = {"sentence": "done"}
+"""The answer of a call that was let finish."""
 
 
 def connect_until_refused(port: int) -> None:

@@ -90,6 +90,18 @@ def call_all(port):
         ("landbridge.server", {"asyncio", "google", "landbridge.serving", "protobuf", "typing_extensions"}),
         ("landbridge.serving", {"argparse", "google", "landbridge._serve", "protobuf", "trio", "uvloop"}),
         ("landbridge.compat", {"asyncio", "google", "landbridge._core"}),
+        (
+            "landbridge.client",
+            {
+                "asyncio",
+                "google",
+                "landbridge.client._in_memory",
+                "landbridge.client._streams",
+                "landbridge.client._streams_sync",
+                "landbridge.client._transport",
+                "protobuf",
+            },
+        ),
     ],
 )
 def test_importing_a_module_imports_nothing_that_is_not_used(

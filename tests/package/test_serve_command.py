@@ -4,12 +4,14 @@ import os
 import re
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.package.serve_command import (
+    DONE,
     LANDBRIDGE,
     SAY,
     answering,
@@ -137,6 +139,9 @@ def test_a_taken_port_a_bad_host_and_a_bad_certificate_get_one_clear_line(
         (("--limit", "header_timeout=none"), "header_timeout is None: it must be a time in seconds"),
         (("--limit", "max_connections=0"), "max_connections is 0: it must be a whole number, 1 to"),
         (("--limit", "max_connections"), "max_connections is '': it must be a whole number, 1 to"),
+        (("--cors-origin", "app.example"), "'app.example', which is no origin: give scheme, host"),
+        (("--cors-origin", "*", "--cors-header", "x tag"), "'x tag', which is no name of a header"),
+        (("--cors-header", "x-tag"), "--cors-header needs --cors-origin"),
         (("--nonsense",), "unrecognized arguments: --nonsense"),
         (("--relo",), "unrecognized arguments: --relo"),
         (("--log-level", "loud"), "--log-level: invalid choice: 'loud'"),
@@ -172,6 +177,18 @@ def test_limits_are_set_on_the_command_line(own_stubs: str) -> None:
         url = f"http://127.0.0.1:{port}{SAY}"
         assert httpx.post(url, json={"sentence": "a"}, headers={"x-long": "x" * 8000}).status_code == 200
         assert httpx.post(url, json={"sentence": "a"}, headers={"x-long": "x" * 9000}).status_code == 431
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_pages_of_other_origins_are_allowed_on_the_command_line(workers: str, own_stubs: str) -> None:
+    assert own_stubs
+    origin = "https://app.example"
+    flags = ("--cors-origin", origin, "--cors-header", "x-tag", "--workers", workers)
+    asked = {"origin": origin, "access-control-request-method": "POST"}
+    with running_python_server("examples.talk_async:application", 0, *flags) as port:
+        answer = httpx.options(f"http://127.0.0.1:{port}{SAY}", headers=asked)
+    assert answer.headers["access-control-allow-origin"] == origin
+    assert "x-tag" in answer.headers["access-control-allow-headers"].split(",")
 
 
 def test_a_unix_socket_is_served(tmp_path: Path, own_stubs: str) -> None:
@@ -222,7 +239,7 @@ def test_sigterm_lets_calls_finish_and_ends_the_lifespan(tmp_path: Path) -> None
         with pytest.raises(ConnectionRefusedError):
             connect_until_refused(port)
         (tmp_path / "go").touch()
-        assert answers() == "done"
+        assert answers() == DONE
         server.says("the lifespan has ended")
         assert server.process.wait(30) == 0
 
@@ -236,8 +253,7 @@ def test_calls_are_cut_when_the_grace_is_over(tmp_path: Path) -> None:
         server.says("slow was cancelled")
         server.says("the lifespan has ended")
         assert server.process.wait(30) == 0
-        with pytest.raises(httpx.TransportError):
-            answers()
+        assert answers()["code"] == "unavailable"
 
 
 def test_a_second_signal_cuts_what_the_first_let_finish(tmp_path: Path) -> None:
@@ -250,8 +266,7 @@ def test_a_second_signal_cuts_what_the_first_let_finish(tmp_path: Path) -> None:
         server.process.terminate()
         server.says("slow was cancelled")
         assert server.process.wait(30) == 0
-        with pytest.raises(httpx.TransportError):
-            answers()
+        assert answers()["code"] == "unavailable"
 
 
 def test_a_handler_that_never_returns_does_not_keep_the_process(tmp_path: Path) -> None:
@@ -262,8 +277,7 @@ def test_a_handler_that_never_returns_does_not_keep_the_process(tmp_path: Path) 
         server.process.terminate()
         server.says("1 handlers do not end though their callers are gone; leaving them")
         assert server.process.wait(30) == 0
-        with pytest.raises(httpx.TransportError):
-            answers()
+        assert answers()["code"] == "unavailable"
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
@@ -293,5 +307,6 @@ def test_a_third_signal_ends_the_process_at_once(tmp_path: Path) -> None:
             # Those that come before the last was seen count as one.
             server.process.send_signal(signal.SIGINT)
         assert server.process.returncode == 1
-        with pytest.raises(httpx.TransportError):
-            answers()
+        # The second may have had its caller told already.
+        with suppress(httpx.TransportError):
+            assert answers()["code"] == "unavailable"

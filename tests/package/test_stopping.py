@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import json
 import logging
+import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 import httpx
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
+from landbridge.method import StreamType
 from landbridge.request import RequestContext
 from landbridge.serving import Server, ServerSync
 
@@ -80,7 +84,89 @@ def test_calls_are_cut_after_the_grace_and_their_handlers_end(held: tuple[Held, 
     with pytest.raises(grpc.RpcError) as caught:
         answer.result()
     error: Any = caught.value
-    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert (error.code(), error.details()) == (grpc.StatusCode.UNAVAILABLE, STOPPED)
+
+
+STOPPED = "the server has stopped, and this call was not done by then"
+"""What callers are told whose calls are cut."""
+
+
+def cut_off(*, stream: bool) -> tuple[int, bytes]:
+    """Call a server in Connect over HTTP/1.1, which is stopped meanwhile: the status, and what has come."""
+    began = threading.Event()
+
+    async def wait(request: StringValue, _ctx: Context) -> StringValue:
+        began.set()
+        await asyncio.sleep(60)
+        return request
+
+    async def count(request: StringValue, ctx: Context) -> AsyncIterator[StringValue]:
+        yield request
+        yield await wait(request, ctx)
+
+    methods = {"Echo": (StreamType.UNARY, wait), "Count": (StreamType.SERVER_STREAM, count)}
+    method, kind, content = (
+        ("Count", "connect+json", b'\0\0\0\0\3"a"') if stream else ("Echo", "json", b'"a"')
+    )
+    with ServerSync(AsyncEcho(methods), port=0) as server, ThreadPoolExecutor() as beside:
+        answer = beside.submit(
+            httpx.post,
+            f"http://127.0.0.1:{server.port}/{SERVICE}/{method}",
+            content=content,
+            headers={"content-type": f"application/{kind}"},
+            timeout=60,
+        )
+        assert began.wait(20)
+        server.stop(grace=0)
+        return answer.result().status_code, answer.result().content
+
+
+def test_a_unary_call_in_connect_that_is_cut_is_told_why() -> None:
+    status, content = cut_off(stream=False)
+    assert (status, json.loads(content)) == (503, {"code": "unavailable", "message": STOPPED})
+
+
+def test_a_stream_in_connect_that_is_cut_ends_with_an_error() -> None:
+    status, content = cut_off(stream=True)
+    first = b'\0\0\0\0\3"a"'
+    assert (status, content[:9]) == (200, first + b"\2")
+    error = {"code": "unavailable", "message": STOPPED}
+    assert json.loads(content[len(first) + 5 :]) == {"error": error}
+
+
+def test_a_call_whose_request_has_not_all_come_is_told_why_it_is_cut() -> None:
+    async def echo(request: StringValue, _ctx: Context) -> StringValue:
+        return request
+
+    with (
+        ServerSync(AsyncEcho(unary(echo)), port=0) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=60) as caller,
+    ):
+        head = f"POST /{SERVICE}/Echo HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+        caller.sendall(f'{head}content-length: 3\r\n\r\n"'.encode())
+        while not server._server.calls_in_flight:
+            pass
+        server.stop(grace=0)
+        answer = b"".join(iter(lambda: caller.recv(1 << 16), b""))
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert STOPPED.encode() in answer
+
+
+def test_a_request_for_the_application_behind_that_is_cut_has_an_answer() -> None:
+    began = threading.Event()
+
+    async def behind(scope: Any, receive: Any, _send: Any) -> None:
+        if scope["type"] == "http":
+            began.set()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+    with ServerSync(port=0, fallback=behind) as server, ThreadPoolExecutor() as beside:
+        answer = beside.submit(httpx.get, f"http://127.0.0.1:{server.port}/page", timeout=60)
+        assert began.wait(20)
+        server.stop(grace=0)
+        assert answer.result().status_code == 503
+        assert "the server has stopped" in answer.result().text
 
 
 def test_a_second_stop_shortens_the_first(held: tuple[Held, ServerSync, Any]) -> None:

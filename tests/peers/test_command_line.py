@@ -1,6 +1,7 @@
 """Starting the bridge: Envoy's flags, and refusals that say what to change."""
 
 import json
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ from tests.peers.connect import post_json
 from tests.running.bridge import bridge_command, running_bridge
 from tests.running.envoy_file import Upstream, envoy_file
 from tests.running.paths import ROOT
+from tests.running.processes import running
 
 SEED_FILE = ROOT / "demo" / "envoy.yaml"
 
@@ -80,6 +82,22 @@ def test_a_certificate_that_does_not_load_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "envoy.json"
     file.write_text(json.dumps(content))
     assert "certificate" in _refusal("-c", str(file))
+
+
+def test_an_upstream_may_be_given_by_its_name(talk_server: int, tmp_path: Path) -> None:
+    command = [*bridge_command(), "--listen", "127.0.0.1:0", "--upstream", f"localhost:{talk_server}"]
+    log = tmp_path / "bridge.log"
+    with running(command, log=log) as process:
+        while not (found := re.search(r"address=(127\.0\.0\.1:\d+)", log.read_text())):
+            assert process.poll() is None, log.read_text()
+        with httpx.Client(base_url=f"http://{found[1]}", timeout=20, trust_env=False) as client:
+            answer = post_json(client, "Say", {"sentence": "hello"})
+    assert answer.json()["sentence"] == "You said: hello"
+
+
+def test_an_address_that_is_none_is_refused_with_one_that_would_be() -> None:
+    assert "localhost:8081" in _refusal("--listen", "127.0.0.1:0", "--upstream", "localhost")
+    assert "0.0.0.0:8080" in _refusal("--listen", "localhost:8080", "--upstream", "localhost:8081")
 
 
 def test_no_workers_count_as_one(talk_server: int) -> None:

@@ -5,9 +5,9 @@ import subprocess
 import urllib.error
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import grpc
-import httpx
 import pytest
 from pyqwest import HTTPVersion, SyncClient, SyncHTTPTransport
 from talk.v1 import talk_pb2, talk_pb2_grpc
@@ -118,14 +118,38 @@ def test_an_answer_given_while_draining_closes_its_http1_connection(
         assert call.result(timeout=20).headers["connection"] == "close"
 
 
-def test_the_drain_ends_at_its_deadline(draining: Callable[..., Bridge], gate: Gate) -> None:
+def _unary_error(bridge: Bridge) -> tuple[str, str]:
+    with http_client(bridge) as client:
+        answer = post_proto(client, "Say", b"")
+        assert answer.status_code == 503
+        return answer.json()["code"], answer.json()["message"]
+
+
+def _stream_error(bridge: Bridge) -> tuple[str, str]:
+    with http_client(bridge) as client:
+        error = post_stream(client, "Count", [b""]).end["error"]
+        return error["code"], error["message"]
+
+
+def _grpc_error(bridge: Bridge) -> tuple[str, str]:
+    with pytest.raises(grpc.RpcError) as caught:
+        _grpc_call(bridge)
+    error: Any = caught.value
+    return error.code().name.lower(), error.details()
+
+
+@pytest.mark.parametrize("error_of", [_unary_error, _stream_error, _grpc_error])
+def test_calls_that_outlast_the_drain_are_told_why_they_end(
+    error_of: Callable[[Bridge], tuple[str, str]], draining: Callable[..., Bridge], gate: Gate
+) -> None:
     bridge = draining("--drain-time-s", "1")
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(_connect_call, bridge)
+        call = pool.submit(error_of, bridge)
         gate.await_calls(1)
         bridge.process.send_signal(signal.SIGTERM)
         bridge.process.wait(timeout=15)
-        assert isinstance(call.exception(timeout=20), (httpx.HTTPError, AssertionError))
+        message = "the bridge has stopped, and this call was not done by then; see `--drain-time-s`"
+        assert call.result(timeout=20) == ("unavailable", message)
 
 
 def test_a_second_signal_ends_the_drain_at_once(draining: Callable[..., Bridge], gate: Gate) -> None:

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import grpc
@@ -172,6 +173,90 @@ def test_the_bridge_recovers_when_its_upstream_comes_back(start_bridge: Callable
             while (answer := post_proto(client, "Say", b"")).status_code != 200:
                 assert error_of(answer)["code"] == "unavailable"
                 assert time.monotonic() < give_up, "the upstream is back, but calls still fail"
+    finally:
+        server.stop(grace=None).wait()
+
+
+def test_json_calls_while_the_upstream_is_away_are_unavailable_and_are_not_held_against_it(
+    start_bridge: Callable[..., Bridge],
+) -> None:
+    with _closed_port() as port:
+        bridge = start_bridge(port, schema=False, flags=["--concurrency", "1"])
+        with http_client(bridge) as client:
+            answer = post_json(client, "Say", {"sentence": "hello"})
+        assert answer.status_code == 503
+        assert error_of(answer)["code"] == "unavailable"
+        assert "schema" in error_of(answer)["message"]
+        assert "cluster service_0 cannot be reached" in error_of(answer)["message"]
+    server, _ = demo_server.start(port)
+    try:
+        with http_client(bridge) as client:
+            give_up = time.monotonic() + 10
+            while post_proto(client, "Say", b"").status_code != 200:
+                assert time.monotonic() < give_up, "the upstream is back, but calls still fail"
+            # There is a connection, so that nothing is left that a call in JSON would have to wait for.
+            answer = post_json(client, "Say", {"sentence": "hello"})
+            assert answer.status_code == 200, answer.text
+    finally:
+        server.stop(grace=None).wait()
+
+
+def test_json_calls_that_need_the_schema_at_the_same_time_share_one_try(
+    start_bridge: Callable[..., Bridge],
+) -> None:
+    calls = 20
+    gate = Gate()
+    with _server_without_schema(grpc.StatusCode.UNAVAILABLE, gate) as (port, asked):
+        bridge = start_bridge(port, schema=False, flags=["--concurrency", "1"])
+        with http_client(bridge) as client, ThreadPoolExecutor(calls) as pool:
+            answers = [pool.submit(post_json, client, "Say", {}) for _ in range(calls)]
+            _await_stat(bridge, "http.ingress_http.downstream_rq_active", calls)
+            # The only worker looks at its requests in turn, so with this one it has looked at the others.
+            assert post_proto(client, "Say", b"").status_code == 200
+            gate.open()
+            codes = {error_of(answer.result())["code"] for answer in answers}
+    assert codes == {"unavailable"}
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("status", [grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.PERMISSION_DENIED])
+def test_a_server_that_is_there_and_tells_no_schema_is_asked_once(
+    start_bridge: Callable[..., Bridge], status: grpc.StatusCode
+) -> None:
+    with (
+        _server_without_schema(status) as (port, asked),
+        http_client(start_bridge(port, schema=False)) as client,
+    ):
+        answers = [post_json(client, "Say", {}) for _ in range(3)]
+    told = [(answer.status_code, error_of(answer)["code"]) for answer in answers]
+    assert told == [(501, "unimplemented")] * 3
+    assert len(asked) == len(set(asked)) > 0, asked
+
+
+@contextmanager
+def _server_without_schema(
+    status: grpc.StatusCode, gate: Gate | None = None
+) -> Iterator[tuple[int, list[str]]]:
+    """Answer every call, but end reflection with a status; yield the port, and the reflection calls."""
+    asked: list[str] = []
+
+    def end(_requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        if gate:
+            gate.wait_in_handler()
+        context.abort(status, "no")
+
+    class Handler(grpc.GenericRpcHandler):
+        def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
+            if "Reflection" not in details.method:
+                return grpc.unary_unary_rpc_method_handler(lambda _message, _context: b"")
+            asked.append(details.method)
+            return grpc.stream_stream_rpc_method_handler(end)
+
+    server = grpc.server(ThreadPoolExecutor(4), handlers=[Handler()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield port, asked
     finally:
         server.stop(grace=None).wait()
 

@@ -6,7 +6,7 @@ use landbridge_client::{Method, Policy, Spec, StreamKind, Style, carry};
 use landbridge_net::UpstreamHttp;
 use landbridge_schema::{JsonOptions, Schema, UnknownFields};
 use landbridge_wire::plain::Packing;
-use landbridge_wire::{Accepted, Codec, Limits, Protocol};
+use landbridge_wire::{Accepted, Code, Codec, Limits, Protocol};
 
 use crate::address::MethodName;
 use crate::failure::Failure;
@@ -69,7 +69,9 @@ pub(crate) async fn make(order: &Order, call: &CallOrder, screen: Screen) -> Res
     screen.trailers(&end.trailers);
     end.result.map_err(|error| {
         let failure = Failure::rpc(&error, schema.as_ref());
-        if answered_in_grpc && !talk.is_answered() && order.protocol != Protocol::Grpc {
+        // Time that is over says nothing of what the server speaks.
+        let may_be_the_protocol = error.code != Code::DeadlineExceeded && order.protocol != Protocol::Grpc;
+        if answered_in_grpc && !talk.is_answered() && may_be_the_protocol {
             failure.with_hint(
                 "the server's reflection answers in gRPC: --protocol grpc may be all that it speaks",
             )

@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use http::uri::Authority;
-use landbridge_client::{Channel, ChannelSettings, Proxy};
+use landbridge_client::{Advice, Channel, ChannelSettings, Proxy};
 use landbridge_net::{ClientTls, ClientTlsConfig, EndpointSettings, UpstreamHttp};
 
 use crate::address::Address;
 use crate::failure::Failure;
+
+const ADVICE: Advice = Advice {
+    speaks_http2: "--protocol grpc if it is a gRPC server, or else --http2",
+    lacks_http2: "--protocol connect or grpc-web, without --http2",
+};
 
 /// A server, and how it is connected to.
 #[derive(Clone, Debug)]
@@ -55,6 +60,7 @@ impl Dialer<'_> {
             endpoint,
             proxy: self.server.proxy.clone(),
             authority: self.server.authority.clone().or_else(|| address.authority.clone()),
+            advice: ADVICE,
             ..ChannelSettings::default()
         };
         Channel::start(&address.target, settings)

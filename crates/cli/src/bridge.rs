@@ -1,7 +1,6 @@
 //! `landbridge bridge`: the flags of a container's Envoy command line, carried over.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,12 +25,12 @@ pub(crate) struct Arguments {
     config_yaml: Option<String>,
 
     /// Without a file: the address to serve all three protocols on.
-    #[arg(long, value_name = "ADDRESS:PORT", requires = "upstream")]
-    listen: Option<SocketAddr>,
+    #[arg(long, value_name = "IP:PORT", requires = "upstream")]
+    listen: Option<ListenAddress>,
 
-    /// Without a file: the gRPC server to call, over HTTP/2 without TLS.
-    #[arg(long, value_name = "ADDRESS:PORT", requires = "listen")]
-    upstream: Option<SocketAddr>,
+    /// Without a file: the gRPC server to call, over HTTP/2 without TLS. A name stands for all addresses that it has.
+    #[arg(long, value_name = "HOST:PORT", requires = "listen")]
+    upstream: Option<EndpointAddress>,
 
     /// Worker threads; 0 counts as 1 [default: one for each processor].
     #[arg(long, value_name = "COUNT")]
@@ -139,8 +138,8 @@ fn serve(arguments: Arguments, levels: log::Levels) -> Result<(), Failure> {
 }
 
 fn configuration(arguments: &Arguments) -> Result<Bootstrap, Failure> {
-    if let (Some(listen), Some(upstream)) = (arguments.listen, arguments.upstream) {
-        return Ok(Bootstrap::simple(ListenAddress::Tcp(listen), EndpointAddress::Ip(upstream)));
+    if let (Some(listen), Some(upstream)) = (&arguments.listen, &arguments.upstream) {
+        return Ok(Bootstrap::simple(listen.clone(), upstream.clone()));
     }
     let (of, text) = match (&arguments.config_path, &arguments.config_yaml) {
         (Some(path), _) => {

@@ -120,9 +120,9 @@ pub(crate) async fn begin<'a, C: Caller>(
     let (head, mut body) = match response {
         Ok(response) => response.into_parts(),
         Err(error) if error.is_unprocessed() => {
-            return Err(Failed::Unprocessed(server_gone(&error, left)));
+            return Err(Failed::Unprocessed(channel.advice().server_gone(&error, left)));
         }
-        Err(error) => return Err(Failed::Lost(server_gone(&error, left))),
+        Err(error) => return Err(Failed::Lost(channel.advice().server_gone(&error, left))),
     };
     let status = head.status.as_u16();
     // What Connect's unary form says of a failure stands in the content.

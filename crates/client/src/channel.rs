@@ -11,7 +11,7 @@ use landbridge_net::{
 };
 use landbridge_wire::{Code, RpcError};
 
-use crate::failure::not_opened;
+use crate::failure::Advice;
 use crate::members::{self, Member};
 use crate::proxy::Proxy;
 use crate::target::Target;
@@ -46,6 +46,8 @@ pub struct ChannelSettings {
     pub health_check: Option<String>,
     /// What stops retries: tokens, and what of one comes back with each success.
     pub throttling: Option<(u32, f64)>,
+    /// What errors say that may help.
+    pub advice: Advice,
 }
 
 impl Default for ChannelSettings {
@@ -59,6 +61,7 @@ impl Default for ChannelSettings {
             proxy: None,
             health_check: None,
             throttling: None,
+            advice: Advice::default(),
         }
     }
 }
@@ -79,6 +82,7 @@ struct Inner {
     /// Round robin: counts calls. Pick first: the place of the endpoint that is used.
     next: AtomicUsize,
     throttle: Option<Throttle>,
+    advice: Advice,
 }
 
 /// A request under way.
@@ -132,6 +136,7 @@ impl Channel {
             balancing: settings.balancing,
             next: AtomicUsize::new(0),
             throttle: settings.throttling.map(|(tokens, ratio)| Throttle::new(tokens, ratio)),
+            advice: settings.advice,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -146,6 +151,10 @@ impl Channel {
 
     pub(crate) fn throttle(&self) -> Option<&Throttle> {
         self.inner.throttle.as_ref()
+    }
+
+    pub(crate) fn advice(&self) -> &Advice {
+        &self.inner.advice
     }
 
     /// The endpoint to begin an attempt with.
@@ -220,11 +229,11 @@ impl Channel {
                 }
                 Ok(Opened { response, send })
             }
-            Err(error @ OpenError::Invalid { .. }) => Err(Unopened::Never(not_opened(&error))),
+            Err(error @ OpenError::Invalid { .. }) => Err(Unopened::Never(self.advice().not_opened(&error))),
             Err(error @ OpenError::Closed { .. }) if choice.again < MOST_AGAIN => {
                 choice.again += 1;
                 choice.tried -= 1;
-                Err(Unopened::TryNext(not_opened(&error)))
+                Err(Unopened::TryNext(self.advice().not_opened(&error)))
             }
             Err(error) => {
                 self.inner.members.look_again();
@@ -233,7 +242,7 @@ impl Channel {
                     // It has just failed: the next try is free.
                     _ => Some(Duration::from_millis(1)),
                 };
-                let error = not_opened(&error);
+                let error = self.advice().not_opened(&error);
                 if next_serving(&members, &mut choice.clone()).is_some() {
                     return Err(Unopened::TryNext(error));
                 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use landbridge_net::{OpenError, Reason, RecvError};
+use landbridge_net::{ConnectError, HttpVersion, OpenError, OtherHttp, Reason, RecvError};
 use landbridge_wire::{Code, RpcError};
 
 /// How long before the caller's deadline a server's cancellation is taken for the deadline itself: the two clocks did not
@@ -13,6 +13,7 @@ const ALMOST: Duration = Duration::from_millis(20);
 /// where it has a limit: servers give up calls that are out of time by a bare reset.
 pub fn server_gone(error: &RecvError, left: Option<Duration>) -> RpcError {
     let code = match error {
+        RecvError::OtherHttp(other) => return RpcError::new(Code::Unavailable, other.to_string()),
         RecvError::Reset(Reason::CANCEL) if left.is_some_and(|left| left <= ALMOST) => Code::DeadlineExceeded,
         RecvError::Reset(reason) => Code::from_http2_reset(u32::from(*reason)),
         RecvError::Unprocessed(_) | RecvError::Closed(_) | RecvError::Timeout => Code::Unavailable,
@@ -23,13 +24,76 @@ pub fn server_gone(error: &RecvError, left: Option<Duration>) -> RpcError {
 }
 
 /// No connection could take the call.
-pub(crate) fn not_opened(error: &OpenError) -> RpcError {
+fn not_opened(error: &OpenError) -> RpcError {
     let code = match error {
         OpenError::Invalid { .. } => Code::Internal,
         OpenError::Overflow { .. } => Code::ResourceExhausted,
         OpenError::Connect(_) | OpenError::BackingOff { .. } | OpenError::Closed { .. } => Code::Unavailable,
     };
     RpcError::new(code, error.to_string())
+}
+
+/// What may help where there is a server that cannot be called like that: clauses in the words of whoever calls, who
+/// has set what would have to be another.
+#[derive(Clone, Copy, Debug)]
+pub struct Advice {
+    /// The server speaks HTTP/2, and was called in HTTP/1.1.
+    pub speaks_http2: &'static str,
+    /// The server was called in HTTP/2, and does not speak it.
+    pub lacks_http2: &'static str,
+}
+
+impl Default for Advice {
+    fn default() -> Self {
+        Self {
+            speaks_http2: "call it in gRPC if it is a gRPC server, or else over HTTP/2",
+            lacks_http2: "call it in Connect or gRPC-Web, over HTTP/1.1",
+        }
+    }
+}
+
+impl Advice {
+    /// [`server_gone`], and what may help.
+    pub(crate) fn server_gone(&self, error: &RecvError, left: Option<Duration>) -> RpcError {
+        let why = match error {
+            RecvError::OtherHttp(other) => Some(self.on_http(other)),
+            _ => None,
+        };
+        with_advice(server_gone(error, left), why)
+    }
+
+    /// No connection could take the call, and what may help.
+    pub(crate) fn not_opened(&self, error: &OpenError) -> RpcError {
+        let why = match error {
+            OpenError::Connect(error) | OpenError::BackingOff { after: error, .. } => {
+                self.on_connecting(error)
+            }
+            _ => None,
+        };
+        with_advice(not_opened(error), why)
+    }
+
+    fn on_connecting(&self, error: &ConnectError) -> Option<&'static str> {
+        match error {
+            ConnectError::OtherHttp(other) => Some(self.on_http(other)),
+            _ => None,
+        }
+    }
+
+    fn on_http(&self, other: &OtherHttp) -> &'static str {
+        match other.called_in {
+            HttpVersion::Http1 => self.speaks_http2,
+            HttpVersion::Http2 => self.lacks_http2,
+        }
+    }
+}
+
+fn with_advice(mut error: RpcError, advice: Option<&str>) -> RpcError {
+    if let Some(advice) = advice {
+        error.message.push_str("; ");
+        error.message.push_str(advice);
+    }
+    error
 }
 
 /// The deadline has passed.

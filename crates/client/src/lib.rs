@@ -29,7 +29,7 @@ pub use busy_poll::Awaited;
 pub use carry::carry;
 pub use channel::{Balancing, Channel, ChannelSettings};
 pub use duration::parse_duration;
-pub use failure::server_gone;
+pub use failure::{Advice, server_gone};
 pub use policy::{Hedging, Policy, Retrying, ServiceConfig, ServiceConfigError};
 pub use proxy::{Proxy, ProxyError};
 pub use spec::{Caller, Head, Method, Outgoing, Spec, StreamKind, Style};

@@ -1,5 +1,7 @@
 //! Where a client's calls go.
 
+use std::borrow::Cow;
+
 use http::uri::Authority;
 use landbridge_net::{Address, HostPort};
 
@@ -38,7 +40,7 @@ pub(crate) enum At {
 #[error("{text:?} is no address of a server: {problem}")]
 pub struct TargetError {
     text: String,
-    problem: &'static str,
+    problem: Cow<'static, str>,
 }
 
 impl Target {
@@ -50,19 +52,20 @@ impl Target {
         let mut target: Option<Self> = None;
         for text in texts {
             let text = text.as_ref();
-            let next = parse_one(text).map_err(|problem| TargetError { text: text.to_owned(), problem })?;
+            let error = |problem| TargetError { text: text.to_owned(), problem };
+            let next =
+                parse_one(text).map_err(|problem| error(better_written(text).unwrap_or(problem.into())))?;
             match &mut target {
                 None => target = Some(next),
                 Some(first) if first.tls == next.tls && first.prefix == next.prefix => {
                     first.places.extend(next.places);
                 }
                 Some(_) => {
-                    let problem = "all addresses of a client need the same scheme and path";
-                    return Err(TargetError { text: text.to_owned(), problem });
+                    return Err(error("all addresses of a client need the same scheme and path".into()));
                 }
             }
         }
-        target.ok_or_else(|| TargetError { text: String::new(), problem: "at least one is needed" })
+        target.ok_or_else(|| TargetError { text: String::new(), problem: "at least one is needed".into() })
     }
 
     /// Whether more than one place was named.
@@ -100,7 +103,7 @@ fn parse_one(text: &str) -> Result<Target, &'static str> {
     let (tls, rest) = match text.split_once("://") {
         Some(("http", rest)) => (false, rest),
         Some(("https", rest)) => (true, rest),
-        _ => return Err("it has to start with http://, https://, unix: or dns:"),
+        _ => return Err("it has to start with http://, https://, unix:, dns:, ipv4: or ipv6:"),
     };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     if authority.contains('@') || path.contains(['?', '#']) {
@@ -111,6 +114,12 @@ fn parse_one(text: &str) -> Result<Target, &'static str> {
         return Err("its path has characters that have to be percent-encoded");
     }
     Ok(Target { tls, prefix, places: vec![place(authority, if tls { 443 } else { 80 })?] })
+}
+
+/// What to write in place of a host and port alone, which are what grpc's users know as a target.
+fn better_written(text: &str) -> Option<Cow<'static, str>> {
+    let is_bare = !text.contains("://") && parse_one(&format!("http://{text}")).is_ok();
+    is_bare.then(|| format!("write http://{text}, or https://{text} for TLS").into())
 }
 
 fn cleartext(places: Vec<Place>) -> Target {
@@ -184,5 +193,19 @@ mod tests {
             let error = Target::parse(&[text]).unwrap_err().to_string();
             assert!(error.contains("is no address of a server"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_host_and_port_alone_are_told_their_scheme() {
+        for text in ["localhost:50051", "127.0.0.1:80", "[::1]:80", "example.com", "host:80/prefix"] {
+            let error = Target::parse(&[text]).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("write http://{text}, or https://{text} for TLS")), "{error}");
+        }
+        for text in ["", "ftp://a", "xds:///a", "localhost:99999"] {
+            let error = Target::parse(&[text]).unwrap_err().to_string();
+            assert!(error.ends_with("http://, https://, unix:, dns:, ipv4: or ipv6:"), "{error}");
+        }
+        let error = Target::parse(&["unix:"]).unwrap_err().to_string();
+        assert!(error.ends_with("a path has to follow `unix:`"), "{error}");
     }
 }

@@ -15,8 +15,10 @@ pub enum DrainPhase {
     Running = 0,
     /// Nothing new is accepted; what is in flight may finish.
     Draining = 1,
+    /// What is in flight is to end itself, with an error where it is not done. Connections without any close.
+    Ending = 2,
     /// What is still there is cut.
-    Aborting = 2,
+    Aborting = 3,
 }
 
 /// The switch that makes a server leave, and the view on what is still there. Clones are one switch.
@@ -24,6 +26,9 @@ pub enum DrainPhase {
 /// Draining stops the accept loops, tells HTTP/2 clients in two steps (RFC 9113 section 6.8: a GOAWAY that refuses
 /// nothing, then, a round trip later, the final one), answers HTTP/1.1 with `connection: close`, and closes
 /// connections as they become idle.
+///
+/// It is for the handlers to hear of [`DrainPhase::Ending`], by [`reached`](Self::reached), and to tell their clients in
+/// the protocol that these speak.
 #[derive(Clone, Debug)]
 pub struct Drain {
     inner: Arc<Inner>,
@@ -56,16 +61,28 @@ impl Drain {
         self.advance(DrainPhase::Draining);
     }
 
+    /// Has what is in flight end itself.
+    pub fn end(&self) {
+        self.advance(DrainPhase::Ending);
+    }
+
     /// Cuts whatever is still open, at once.
     pub fn abort(&self) {
         self.advance(DrainPhase::Aborting);
     }
 
-    /// Begins, waits until everything is finished or `deadline` has passed, cuts the rest, and says whether there
-    /// was nothing to cut.
+    /// How long clients have to take the error by which what they asked for ends.
+    pub const LAST_WORDS: Duration = Duration::from_secs(1);
+
+    /// Begins, waits until everything is finished or `deadline` has passed, has the rest end itself, cuts what is left
+    /// after [`LAST_WORDS`](Self::LAST_WORDS), and says whether everything had finished by itself.
     pub async fn run(&self, deadline: Duration) -> bool {
         self.begin();
         let clean = tokio::time::timeout(deadline, self.finished()).await.is_ok();
+        if !clean {
+            self.end();
+            let _last_words = tokio::time::timeout(Self::LAST_WORDS, self.finished()).await;
+        }
         self.abort();
         self.finished().await;
         clean
@@ -76,6 +93,7 @@ impl Drain {
         match self.inner.phase.load(Ordering::Acquire) {
             0 => DrainPhase::Running,
             1 => DrainPhase::Draining,
+            2 => DrainPhase::Ending,
             _ => DrainPhase::Aborting,
         }
     }

@@ -2,6 +2,8 @@
 
 use h2::Reason;
 
+use crate::upstream::OtherHttp;
+
 /// Why receiving ended early.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecvError {
@@ -19,6 +21,9 @@ pub enum RecvError {
     /// The peer broke HTTP; or we say that it did.
     #[error("the peer broke the protocol: {0}")]
     Protocol(String),
+    /// The peer speaks another version of HTTP, so that it has understood nothing of the request.
+    #[error(transparent)]
+    OtherHttp(#[from] OtherHttp),
     /// The connection was given up because the peer was silent for too long.
     #[error("the peer did not answer in time")]
     Timeout,

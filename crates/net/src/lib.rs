@@ -56,6 +56,6 @@ pub use tls::{
     Identity, Pem, ServerTls, ServerTlsConfig, TlsError, TlsInfo, TlsVersions, TrustedRoots,
 };
 pub use upstream::{
-    ConnectError, Endpoint, EndpointConfig, EndpointStatus, Members, OpenError, ResponseFuture, Tunnel,
-    set_authority,
+    ConnectError, Endpoint, EndpointConfig, EndpointStatus, Members, OpenError, OtherHttp, ResponseFuture,
+    Tunnel, set_authority,
 };

@@ -2,8 +2,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
@@ -14,6 +14,7 @@ use tokio_rustls::TlsStream;
 use crate::address::Address;
 use crate::open_sockets::OpenSocket;
 use crate::stats::Traffic;
+use crate::upstream::Greeting;
 
 /// A connected socket of either family.
 #[derive(Debug)]
@@ -40,17 +41,37 @@ pub(crate) fn unix_address(address: &tokio::net::unix::SocketAddr) -> Address {
 #[derive(Debug)]
 pub(crate) struct Meter {
     received: AtomicU64,
+    greeting: OnceLock<Greeting>,
     traffic: Arc<Traffic>,
 }
 
 impl Meter {
     pub(crate) fn new(traffic: &Arc<Traffic>) -> Arc<Self> {
-        Arc::new(Self { received: AtomicU64::new(0), traffic: Arc::clone(traffic) })
+        Arc::new(Self {
+            received: AtomicU64::new(0),
+            greeting: OnceLock::new(),
+            traffic: Arc::clone(traffic),
+        })
     }
 
     /// Bytes received so far: moves whenever the peer gives a sign of life.
     pub(crate) fn received(&self) -> u64 {
         self.received.load(Relaxed)
+    }
+
+    /// How the peer began, if the bytes of its first packet tell.
+    pub(crate) fn greeting(&self) -> Option<Greeting> {
+        self.greeting.get().copied()
+    }
+
+    fn take_in(&self, bytes: &[u8]) {
+        if self.received.fetch_add(bytes.len() as u64, Relaxed) == 0
+            && let Some(greeting) = Greeting::of(bytes)
+        {
+            // Only the first bytes come here.
+            let _new = self.greeting.set(greeting);
+        }
+        self.traffic.received.add(bytes.len() as u64);
     }
 }
 
@@ -120,9 +141,7 @@ impl AsyncRead for Transport {
             Layer::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
             Layer::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         })?;
-        let len = (buf.filled().len() - before) as u64;
-        self.meter.received.fetch_add(len, Relaxed);
-        self.meter.traffic.received.add(len);
+        self.meter.take_in(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
     }
 }

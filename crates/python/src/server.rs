@@ -9,13 +9,14 @@ use std::thread::JoinHandle;
 use landbridge_net::{Address, Drain, ListenSettings, ServerSettings};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use tracing::Level;
 
 use crate::call::{Call, cancel, wake};
 use crate::handoff::{Event, LoopQueue, ThreadQueue};
 use crate::kinds;
 use crate::offered::Offered;
-use crate::serving::{self, Front, IoThreads, Method, Routes};
-use crate::settings::{Settings, Tls};
+use crate::serving::{self, Cors, Front, IoThreads, Method, Routes};
+use crate::settings::{GivenCors, Settings, Tls};
 
 /// One method: where it is, and how its handler runs.
 #[derive(Debug, FromPyObject)]
@@ -54,7 +55,7 @@ enum Stage {
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (*, services, methods, has_fallback, max_concurrent_calls, max_waiting_calls, io_threads, settings, tls))]
+    #[pyo3(signature = (*, services, methods, has_fallback, max_concurrent_calls, max_waiting_calls, io_threads, settings, tls, cors))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         services: Vec<Bound<'_, Offered>>,
@@ -65,14 +66,16 @@ impl Server {
         io_threads: usize,
         settings: Settings,
         tls: Option<Tls>,
+        cors: Option<GivenCors>,
     ) -> PyResult<Self> {
         let services = services.iter().map(|service| service.get().service().clone()).collect();
         let events = Arc::new(LoopQueue::new()?);
         let threads = Arc::new(ThreadQueue::new(max_waiting_calls));
         let routes = Routes::new(services, routes(methods)?);
         let limits = serving::Limits { max_concurrent_calls, receive_timeout: settings.receive_timeout()? };
+        let cors = cors.map(Cors::try_from).transpose()?;
         Ok(Self {
-            front: Front::new(routes, limits, has_fallback, Arc::clone(&events), Arc::clone(&threads)),
+            front: Front::new(routes, limits, cors, has_fallback, Arc::clone(&events), Arc::clone(&threads)),
             events,
             threads,
             server: Arc::new(landbridge_net::Server {
@@ -109,8 +112,9 @@ impl Server {
     }
 
     /// Starts to serve. `left` is awaited by those who want to know when everything is done after a drain: its result
-    /// is set from `poll`.
-    fn start(&self, left: Py<PyAny>) -> PyResult<()> {
+    /// is set from `poll`. `detailed`: the log is told of what concerns a single connection.
+    #[pyo3(signature = (left, /, *, detailed))]
+    fn start(&self, left: Py<PyAny>, detailed: bool) -> PyResult<()> {
         let mut stage = self.stage();
         match std::mem::replace(&mut *stage, Stage::Stopped) {
             Stage::Preparing(threads) => {
@@ -120,7 +124,13 @@ impl Server {
                     queue.close();
                     events.put(Event::Woken(left));
                 };
-                *stage = Stage::Running(threads.start(&self.front, &self.server, &self.drain, all_left)?);
+                *stage = Stage::Running(threads.start(
+                    &self.front,
+                    &self.server,
+                    &self.drain,
+                    detailed,
+                    all_left,
+                )?);
                 Ok(())
             }
             other => {
@@ -147,7 +157,7 @@ impl Server {
                 }
                 Event::Woken(future) => wake(py, &future),
                 Event::Over(worker) => cancel(py, &worker),
-                Event::Fault(message) => log_error(py, &message),
+                Event::Log { level, message } => log(py, level, &message),
             };
             if let Err(problem) = told {
                 problem.write_unraisable(py, None);
@@ -170,6 +180,11 @@ impl Server {
     /// Stops accepting; what is in flight may finish.
     fn drain(&self) {
         self.drain.begin();
+    }
+
+    /// Ends the calls that are still in flight: `unavailable`, where they are not answered. Connections close behind them.
+    fn end_calls(&self) {
+        self.drain.end();
     }
 
     /// Cuts what is still in flight.
@@ -214,9 +229,16 @@ fn place(address: Address) -> (String, u16) {
     address.tcp().map_or_else(|| (address.to_string(), 0), |tcp| (tcp.ip().to_string(), tcp.port()))
 }
 
-fn log_error(py: Python<'_>, message: &str) -> PyResult<()> {
-    let logger = py.import("logging")?.call_method1("getLogger", ("landbridge",))?;
-    logger.call_method1("error", ("%s", message)).map(drop)
+fn log(py: Python<'_>, level: Level, message: &str) -> PyResult<()> {
+    let logging = py.import("logging")?;
+    let level = logging.getattr(match level {
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARNING",
+        Level::INFO => "INFO",
+        _ => "DEBUG",
+    })?;
+    let logger = logging.call_method1("getLogger", ("landbridge",))?;
+    logger.call_method1("log", (level, "%s", message)).map(drop)
 }
 
 fn routes(methods: Vec<GivenMethod>) -> PyResult<HashMap<String, Method>> {

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use http::HeaderName;
 use landbridge_net::{
     ALPN_H2, ALPN_HTTP1, ClientCertificates, Http2Settings, Identity, Pem, ServerSettings, ServerTls,
     ServerTlsConfig, TlsVersions,
 };
+use landbridge_wire::cors::{Grants, Listed, REQUEST_HEADERS};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+
+use crate::serving::Cors;
 
 /// What `landbridge.serving` hands over; it documents the fields, their units and their defaults.
 #[derive(Debug, FromPyObject)]
@@ -78,6 +82,37 @@ pub(crate) fn seconds(name: &str, value: f64) -> PyResult<Duration> {
 
 pub(crate) fn maybe(name: &str, value: Option<f64>) -> PyResult<Option<Duration>> {
     value.map(|value| seconds(name, value)).transpose()
+}
+
+/// Which pages may call; origins of none mean those of all, and headers of none mean any.
+#[derive(Debug, FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct GivenCors {
+    origins: Option<Vec<String>>,
+    headers: Option<Vec<String>>,
+    max_age: Option<f64>,
+    credentials: bool,
+}
+
+impl TryFrom<GivenCors> for Cors {
+    type Error = PyErr;
+
+    fn try_from(given: GivenCors) -> PyResult<Self> {
+        let request_headers = match given.headers {
+            None => Listed::Any,
+            Some(names) => {
+                let needed = REQUEST_HEADERS.split(',').map(str::to_owned);
+                Listed::These(needed.chain(names).map(|name| header_name(&name)).collect::<PyResult<_>>()?)
+            }
+        };
+        let max_age = maybe("max_age", given.max_age)?;
+        let grants = Grants { request_headers, max_age, credentials: given.credentials, ..Grants::default() };
+        Ok(Self { origins: given.origins, grants })
+    }
+}
+
+fn header_name(name: &str) -> PyResult<HeaderName> {
+    name.parse().map_err(|_| PyValueError::new_err(format!("{name:?} is no name of a header")))
 }
 
 /// The server's certificate, and what it asks of clients.

@@ -13,6 +13,7 @@
 //! * [`outbound::open`] prepares the same call in a chosen protocol.
 //! * The readers take bytes split anywhere and give whole [`Message`]s; the writers take messages and give bytes,
 //!   without copying a message whose form the other side takes as it is.
+//! * [`cors`] answers what browsers ask before they call from another origin.
 //! * [`plain`] wraps both halves for servers and clients that want messages without compression.
 //!
 //! Each protocol lives in a folder of its own: `connect`, `grpc`, `grpc_web`. What they share is beside them.
@@ -22,6 +23,7 @@ pub mod code;
 pub mod codec;
 pub mod compression;
 mod connect;
+pub mod cors;
 mod envelope;
 pub mod error;
 mod grpc;

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import math
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from landbridge._serve.loading import LoadError, parts
+from landbridge.serving.cors import Cors
 from landbridge.serving.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass
@@ -30,6 +34,7 @@ class Options:
     tls_cert: str | None = None
     tls_key: str | None = None
     tls_client_ca: str | None = None
+    cors: Cors | None = None
     loop: str = "auto"
     reload: bool = False
     log_level: str = "info"
@@ -87,6 +92,22 @@ def read(arguments: list[str]) -> Options:
     add("--tls-cert", metavar="FILE", help="certificate chain, in PEM")
     add("--tls-key", metavar="FILE", help="its private key, in PEM")
     add("--tls-client-ca", metavar="FILE", help="the authority that clients' certificates must lead to")
+    add(
+        "--cors-origin",
+        type=_cors_origin,
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="pages of this origin may call, such as https://app.example; * for every page; may be repeated",
+    )
+    add(
+        "--cors-header",
+        type=_cors_header,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a request header that such pages may send, beside those of the protocols; may be repeated",
+    )
     add("--loop", choices=("auto", "asyncio", "uvloop"), default="auto", help="auto: uvloop where installed")
     add("--reload", action="store_true", help="start anew when a Python file changes; for development")
     add("--log-level", choices=("debug", "info", "warning", "error"), default=Options.log_level)
@@ -95,7 +116,10 @@ def read(arguments: list[str]) -> Options:
     add("--supervisor", type=int, help=argparse.SUPPRESS)
     read = parser.parse_args(arguments)
     limits = dict(read.__dict__.pop("limit"))
-    options = Options(**vars(read), limits=Limits(**limits))
+    origins, headers = read.__dict__.pop("cors_origin"), read.__dict__.pop("cors_header")
+    if headers and not origins:
+        parser.error("--cors-header needs --cors-origin")
+    options = Options(**vars(read), limits=Limits(**limits), cors=_cors(origins, headers))
     if (options.tls_cert is None) != (options.tls_key is None):
         parser.error("--tls-cert and --tls-key belong together: give both")
     if options.tls_client_ca is not None and options.tls_cert is None:
@@ -106,10 +130,8 @@ def read(arguments: list[str]) -> Options:
 
 
 def _name(text: str) -> str:
-    try:
+    with _wrong_as_argument():
         parts(text)
-    except LoadError as problem:
-        raise argparse.ArgumentTypeError(str(problem)) from None
     return text
 
 
@@ -135,6 +157,36 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _cors_origin(text: str) -> str:
+    """One origin, as the command line has it."""
+    with _wrong_as_argument():
+        _cors([text], [])
+    return text
+
+
+def _cors_header(text: str) -> str:
+    """One name of a header."""
+    with _wrong_as_argument():
+        _cors(["*"], [text])
+    return text
+
+
+def _cors(origins: list[str], headers: list[str]) -> Cors | None:
+    if not origins:
+        return None
+    return Cors(
+        allow_origins="*" if "*" in origins else origins, allow_headers="*" if "*" in headers else headers
+    )
+
+
+@contextmanager
+def _wrong_as_argument() -> Iterator[None]:
+    try:
+        yield
+    except (LoadError, TypeError, ValueError) as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
 def _limit(text: str) -> tuple[str, int | float | None]:
     """One field of `Limits`, as the command line has it."""
     name, _, value = text.partition("=")
@@ -147,8 +199,6 @@ def _limit(text: str) -> tuple[str, int | float | None]:
     for kind in (float, int):
         with suppress(ValueError):
             limit = kind(value)
-    try:
+    with _wrong_as_argument():
         Limits(**{name: limit})
-    except (TypeError, ValueError) as problem:
-        raise argparse.ArgumentTypeError(str(problem)) from None
     return name, limit

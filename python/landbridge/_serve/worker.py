@@ -78,6 +78,7 @@ def _server(options: Options) -> Server:
         port=options.port,
         uds=options.uds,
         tls=tls,
+        cors=options.cors,
         fallback=fallback,
         threads=options.threads,
         io_threads=options.io_threads,

@@ -13,11 +13,11 @@ from landbridge.client._asynchronous import ConnectClient
 from landbridge.client._blocking import ConnectClientSync
 from landbridge.client._cancellation import Cancellation
 from landbridge.client._response_metadata import ResponseMetadata
-from landbridge.client._streams import BidiStream, ClientStream, ServerStream
-from landbridge.client._streams_sync import BidiStreamSync, ClientStreamSync, ServerStreamSync
 
 if TYPE_CHECKING:
     from landbridge.client._in_memory import InMemory, InMemorySync
+    from landbridge.client._streams import BidiStream, ClientStream, ServerStream
+    from landbridge.client._streams_sync import BidiStreamSync, ClientStreamSync, ServerStreamSync
     from landbridge.client._transport import TlsSettings, Transport
 
 __all__ = [
@@ -38,14 +38,19 @@ __all__ = [
 ]
 
 
+# Servers import generated code, and with it this module; what only callers need waits for them.
+_LATER = {
+    "_in_memory": {"InMemory", "InMemorySync"},
+    "_streams": {"BidiStream", "ClientStream", "ServerStream"},
+    "_streams_sync": {"BidiStreamSync", "ClientStreamSync", "ServerStreamSync"},
+    "_transport": {"TlsSettings", "Transport"},
+}
+
+
 def __getattr__(name: str) -> Any:
-    # Servers import generated code, and with it this module; what only callers need waits for them.
-    if name in {"Transport", "TlsSettings"}:
-        from landbridge.client import _transport  # noqa: PLC0415
+    for module, names in _LATER.items():
+        if name in names:
+            from importlib import import_module  # noqa: PLC0415
 
-        return getattr(_transport, name)
-    if name in {"InMemory", "InMemorySync"}:
-        from landbridge.client import _in_memory  # noqa: PLC0415
-
-        return getattr(_in_memory, name)
+            return getattr(import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,7 @@ from landbridge.client._response_metadata import wanted
 from landbridge.protocol import ProtocolType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import timedelta
     from types import TracebackType
     from typing import Self
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from landbridge._headers import GivenHeaders, Lines
     from landbridge.client._context import CallContext
     from landbridge.client._operation import Operation
-    from landbridge.client._outbound import Starter
     from landbridge.client._streams_sync import BidiStreamSync, ClientStreamSync, ServerStreamSync
     from landbridge.client._transport import Transport
     from landbridge.codec import Codec
@@ -78,7 +77,6 @@ class ConnectClientSync:
             wait_for_ready=wait_for_ready,
             transport=transport,
             http_client=http_client,
-            foreign=_foreign,
         )
 
     def close(self) -> None:
@@ -110,8 +108,8 @@ class ConnectClientSync:
         if not configuration.interceptors:
             response: RES = self._unary(operation, request, lines, timeout, use_get, None)
             return response
-        ctx = self._context(method, lines, timeout, use_get)
-        answered: RES = self._around(operation, self._unary_with)(request, ctx)
+        ctx = configuration.context(method, lines, timeout, use_get)
+        answered: RES = configuration.around(operation, self._unary_with)(request, ctx)
         return answered
 
     @overload
@@ -214,29 +212,3 @@ class ConnectClientSync:
     def _unary_with(self, request: Any, ctx: CallContext) -> Any:
         operation = self._configuration.operation(ctx.method)
         return self._unary(operation, request, ctx.lines(), ctx.timeout_ms, ctx.use_get, ctx)
-
-    def _context(
-        self,
-        method: MethodInfo[Any, Any],
-        lines: Lines | None,
-        timeout: float | None,
-        use_get: bool = False,
-    ) -> CallContext:
-        from landbridge.client._context import CallContext  # noqa: PLC0415
-
-        return CallContext(self._configuration, method, lines, timeout, use_get)
-
-    def _around(self, operation: Operation, innermost: Callable[..., Any]) -> Callable[..., Any]:
-        """The call with the interceptors around it."""
-        if operation.function is None:
-            from landbridge._operations.chain import around  # noqa: PLC0415
-
-            stream_type = operation.method.stream_type
-            operation.function = around(innermost, self._configuration.interceptors, stream_type, sync=True)
-        return operation.function
-
-
-def _foreign(http_client: Any, configuration: Configuration) -> Callable[[MethodInfo[Any, Any]], Starter]:
-    from landbridge.client._foreign_sync import starter  # noqa: PLC0415
-
-    return starter(http_client, configuration)

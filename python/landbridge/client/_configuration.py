@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from landbridge._headers import GivenHeaders, Lines
+    from landbridge.client._context import CallContext
     from landbridge.client._operation import Operation
     from landbridge.client._outbound import Starter
     from landbridge.client._transport import Transport
@@ -46,6 +47,7 @@ class Configuration:
         "_codec",
         "_compress_min_bytes",
         "_decompressions",
+        "_is_blocking",
         "_operations",
         "_read_max_bytes",
         "_send",
@@ -75,14 +77,14 @@ class Configuration:
         wait_for_ready: bool | None,
         transport: Transport | None,
         http_client: Any,
-        foreign: Callable[[Any, Configuration], Callable[[MethodInfo[Any, Any]], Starter]],
     ) -> None:
         self.address = _addresses(address)
         instance("protocol", protocol, ProtocolType)
         self.protocol = protocol
         self.timeout_ms = None if timeout_ms is None else milliseconds(timeout_ms)
+        self._is_blocking = is_blocking
         self.interceptors = _checked(interceptors, is_blocking) if interceptors else []
-        _import_what_calls_need(intercepted=bool(self.interceptors))
+        _import_what_calls_need(is_blocking, intercepted=bool(self.interceptors))
         if codec is not None:
             having("codec", codec, *CODEC)
         self._codec = codec
@@ -109,7 +111,11 @@ class Configuration:
         if http_client is not None:
             if transport is not None:
                 raise ValueError("a client has either a transport or an http_client")
-            self._starter = foreign(http_client, self)
+            if is_blocking:
+                from landbridge.client._carried_sync import starter  # noqa: PLC0415
+            else:
+                from landbridge.client._carried_async import starter  # noqa: PLC0415
+            self._starter = starter(http_client, self)
             return
         from landbridge.client._transport import Transport  # noqa: PLC0415
 
@@ -163,6 +169,23 @@ class Configuration:
         self._operations[id(method)] = operation
         return operation
 
+    def context(
+        self, method: MethodInfo[Any, Any], lines: Lines | None, timeout: float | None, use_get: bool = False
+    ) -> CallContext:
+        """A call, for its interceptors."""
+        from landbridge.client._context import CallContext  # noqa: PLC0415
+
+        return CallContext(self, method, lines, timeout, use_get)
+
+    def around(self, operation: Operation, innermost: Callable[..., Any]) -> Callable[..., Any]:
+        """The call with the interceptors around it."""
+        if operation.function is None:
+            from landbridge._operations.chain import around  # noqa: PLC0415
+
+            stream_type = operation.method.stream_type
+            operation.function = around(innermost, self.interceptors, stream_type, sync=self._is_blocking)
+        return operation.function
+
     def timeout(self, timeout_ms: float | timedelta | None) -> float | None:
         """How long a call may take, in milliseconds.
 
@@ -195,17 +218,27 @@ def _read_limit(given: int | None) -> int:
     return UNLIMITED if given == _NO_LIMIT else min(given, UNLIMITED)
 
 
-def _import_what_calls_need(*, intercepted: bool) -> None:
+def _import_what_calls_need(is_blocking: bool, *, intercepted: bool) -> None:
     """Leave no import to the calls.
 
     A process that forks in the middle of one leaves the module's lock taken in the child, for ever.
     """
     from landbridge import codec, compat  # noqa: F401, PLC0415
-    from landbridge.client import _loops, _operation  # noqa: F401, PLC0415
+    from landbridge.client import _operation  # noqa: F401, PLC0415
 
-    if intercepted:
-        from landbridge._operations import chain  # noqa: F401, PLC0415
-        from landbridge.client import _context, _intercepted, _intercepted_sync  # noqa: F401, PLC0415
+    if is_blocking:
+        from landbridge.client import _streams_sync  # noqa: F401, PLC0415
+    else:
+        from landbridge.client import _loops, _streams  # noqa: F401, PLC0415
+    if not intercepted:
+        return
+    from landbridge._operations import chain  # noqa: F401, PLC0415
+    from landbridge.client import _context  # noqa: F401, PLC0415
+
+    if is_blocking:
+        from landbridge.client import _intercepted_sync  # noqa: F401, PLC0415
+    else:
+        from landbridge.client import _intercepted_async  # noqa: F401, PLC0415
 
 
 def milliseconds(timeout: float | timedelta) -> float:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from landbridge._headers import Lines, RawLines
-    from landbridge.client._foreign import Answer
-    from landbridge.client._foreign_sync import AnswerSync
+    from landbridge.client._carried_async import AsyncCarriedCall
+    from landbridge.client._carried_sync import SyncCarriedCall
 
 __all__ = ["InMemory", "InMemorySync"]
 
@@ -54,7 +54,7 @@ class InMemory:
         headers: Lines,
         content: AsyncIterator[bytes] | bytes,
         _timeout: float | None,
-        answer: Answer,
+        call: AsyncCarriedCall,
     ) -> None:
         path, _, query = target.partition("?")
         scope = {
@@ -72,7 +72,7 @@ class InMemory:
             "server": ("in-memory", 80),
             "extensions": {"http.response.trailers": {}},
         }
-        exchange = _Exchange(content, answer)
+        exchange = _Exchange(content, call)
         try:
             await self._application(scope, exchange.receive, exchange.send)
         finally:
@@ -84,9 +84,9 @@ class InMemory:
 class _Exchange:
     """One request and its response, as ASGI has them."""
 
-    def __init__(self, content: AsyncIterator[bytes] | bytes, answer: Answer) -> None:
+    def __init__(self, content: AsyncIterator[bytes] | bytes, call: AsyncCarriedCall) -> None:
         self._content = content
-        self._answer = answer
+        self._call = call
         self._sent_all = False
         self._trailers: RawLines | None = None
         self._awaits_trailers = False
@@ -111,10 +111,10 @@ class _Exchange:
         if kind == "http.response.start":
             self._awaits_trailers = bool(event.get("trailers", False))
             headers = [(bytes(name), bytes(value)) for name, value in event.get("headers", ())]
-            self._answer.respond(event["status"], headers)
+            self._call.respond(event["status"], headers)
         elif kind == "http.response.body":
             if event.get("body"):
-                await self._answer.push(bytes(event["body"]))
+                await self._call.push(bytes(event["body"]))
             if not event.get("more_body", False) and not self._awaits_trailers:
                 self.end()
         elif kind == "http.response.trailers":
@@ -125,7 +125,7 @@ class _Exchange:
         """The response has ended, or nothing more comes of it."""
         if not self._ended:
             self._ended = True
-            self._answer.end(self._trailers)
+            self._call.end(self._trailers)
 
     async def close(self) -> None:
         """What nobody reads of the request is let go of."""
@@ -162,7 +162,7 @@ class InMemorySync:
         headers: Lines,
         content: Iterator[bytes] | bytes,
         _timeout: float | None,
-        answer: AnswerSync,
+        call: SyncCarriedCall,
     ) -> None:
         path, _, query = target.partition("?")
         body: Any = io.BytesIO(content) if isinstance(content, bytes) else io.BufferedReader(_Reader(content))
@@ -191,13 +191,13 @@ class InMemorySync:
 
         def start_response(status: str, lines: list[tuple[str, str]], _error: Any = None) -> Any:
             raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in lines]
-            answer.respond(int(status.split(" ", 1)[0]), raw)
+            call.respond(int(status.split(" ", 1)[0]), raw)
 
         pieces = self._application(environ, start_response)
         try:
             for piece in pieces:
-                answer.push(piece)
-            answer.end(None)
+                call.push(piece)
+            call.end(None)
         finally:
             close = getattr(pieces, "close", None)
             if close is not None:

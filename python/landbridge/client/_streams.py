@@ -156,14 +156,16 @@ def converse(
     operation = configuration.operation(method)
     timeout = configuration.timeout(timeout_ms)
     if not configuration.interceptors:
-        return _Direct(client, operation, request, lines, timeout)
-    from landbridge.client._intercepted import Intercepted  # noqa: PLC0415
+        return WireConversation(client, operation, request, lines, timeout)
+    from landbridge.client._intercepted_async import AsyncIntercepted  # noqa: PLC0415
 
-    return Intercepted(client, operation, request, client._context(method, lines, timeout))
+    return AsyncIntercepted(client, operation, request, configuration.context(method, lines, timeout))
 
 
 class Conversation:
     """The two ways of one call."""
+
+    __slots__ = ()
 
     def begin(self) -> None:
         """Start the call, unless it has been."""
@@ -206,7 +208,7 @@ class Conversation:
         raise NotImplementedError
 
 
-class _Direct(Conversation):
+class WireConversation(Conversation):
     """Without interceptors: what is sent and received is on the wire."""
 
     __slots__ = (
@@ -289,7 +291,8 @@ class _Direct(Conversation):
 
     async def receive(self) -> Any:
         call = self._call or self._started()
-        await self._take_turns()
+        if self._in_a_row >= IN_A_ROW:
+            await self._take_turns()
         data = self._read(call) if self._sender is None else await self._watched(call)
         while data is PENDING:
             await self._until(call.when_readable)
@@ -305,13 +308,12 @@ class _Direct(Conversation):
         return self._operation.decode(data, call)
 
     async def _take_turns(self) -> None:
-        """Let others have the event loop now and then, where this call never has to wait for anything."""
-        if self._in_a_row >= IN_A_ROW:
-            from asyncio import sleep  # noqa: PLC0415
+        """Let others have the event loop, after so much of a call that never has to wait for anything."""
+        from asyncio import sleep  # noqa: PLC0415
 
-            # Whoever else comes meanwhile gets in line, and stays behind.
-            await sleep(0)
-            self._in_a_row = 0
+        # Whoever else comes meanwhile gets in line, and stays behind.
+        await sleep(0)
+        self._in_a_row = 0
 
     def _read(self, call: AsyncOutbound) -> Any:
         """What has come. Of a call that has failed, what came with that is taken down."""
@@ -371,10 +373,10 @@ class _Direct(Conversation):
         # Before anything is waited for: messages keep their order, and are given even if a wait is cancelled.
         has_room = call.send(self._operation.encode(message))
         self._in_a_row += 1
-        if has_room:
-            await self._take_turns()
-        else:
+        if not has_room:
             await self._until(call.when_writable)
+        elif self._in_a_row >= IN_A_ROW:
+            await self._take_turns()
 
     async def close_send(self) -> None:
         if self._request is not None:
@@ -449,7 +451,7 @@ class _Direct(Conversation):
             self._context.take(call)
 
 
-async def _send_all(conversation: _Direct, request: AsyncIterable[Any] | Iterable[Any]) -> None:
+async def _send_all(conversation: WireConversation, request: AsyncIterable[Any] | Iterable[Any]) -> None:
     """Send what an iterator gives. What it raises fails the call."""
     try:
         if isinstance(request, AsyncIterable):

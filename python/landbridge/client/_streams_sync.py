@@ -154,14 +154,16 @@ def converse(
     operation = configuration.operation(method)
     timeout = configuration.timeout(timeout_ms)
     if not configuration.interceptors:
-        return Direct(client, operation, request, lines, timeout)
-    from landbridge.client._intercepted_sync import Intercepted  # noqa: PLC0415
+        return WireConversation(client, operation, request, lines, timeout)
+    from landbridge.client._intercepted_sync import SyncIntercepted  # noqa: PLC0415
 
-    return Intercepted(client, operation, request, client._context(method, lines, timeout))
+    return SyncIntercepted(client, operation, request, configuration.context(method, lines, timeout))
 
 
 class Conversation:
     """The two ways of one call."""
+
+    __slots__ = ()
 
     def begin(self) -> None:
         """Start the call, unless it has been."""
@@ -200,7 +202,7 @@ class Conversation:
         raise NotImplementedError
 
 
-class Direct(Conversation):
+class WireConversation(Conversation):
     """Without interceptors: what is sent and received is on the wire."""
 
     __slots__ = (

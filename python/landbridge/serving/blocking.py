@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
+    from landbridge.serving.cors import Cors
     from landbridge.serving.limits import Limits
     from landbridge.serving.server import Application
     from landbridge.serving.tls import TlsConfig
@@ -32,6 +33,7 @@ class _Settings(TypedDict, total=False):
     uds: str | os.PathLike[str] | None
     sockets: Sequence[socket.socket]
     tls: TlsConfig | None
+    cors: Cors | None
     fallback: Callable[..., Any] | None
     threads: int | None
     io_threads: int

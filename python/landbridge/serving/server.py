@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from landbridge._native.threads import Threads
 from landbridge._operations.handler_threads import HandlerThreads, default_number
 from landbridge._settings import described, instance, whole_number
 from landbridge.server import ConnectASGIApplication, ConnectWSGIApplication
+from landbridge.serving.cors import Cors
 from landbridge.serving.limits import Limits
 from landbridge.serving.tls import TlsConfig
 
@@ -36,6 +37,9 @@ Application = ConnectASGIApplication[Any] | ConnectWSGIApplication
 
 
 logger = logging.getLogger("landbridge")
+
+_LAST_WORDS = 1.0
+"""Seconds that callers get to take the error by which their calls end; what is left then is cut."""
 
 _CLEAN_UP_TIME = 5.0
 """Seconds that handlers get to clean up once their calls are cut."""
@@ -59,6 +63,7 @@ class Server:
         uds: str | os.PathLike[str] | None = None,
         sockets: Sequence[socket.socket] = (),
         tls: TlsConfig | None = None,
+        cors: Cors | None = None,
         fallback: Callable[..., Any] | None = None,
         threads: int | None = None,
         io_threads: int = 1,
@@ -75,6 +80,8 @@ class Server:
             uds: The path of a Unix socket to listen on instead.
             sockets: Listening TCP sockets to serve on instead; the server takes them over.
             tls: Certificates; without them connections are in cleartext.
+            cors: Which pages of other origins may call from browsers; none without it. What `fallback`
+                answers is its own matter.
             fallback: An ASGI application for all paths that are below no service of `applications`.
             threads: Threads for blocking applications, and as many for blocking handlers of asynchronous
                 ones; by default four for each core, at most 32.
@@ -87,6 +94,7 @@ class Server:
                 raise TypeError(f"{described(application)} is no application of landbridge: {advice}")
         whole_number("port", port, least=0, most=65535)
         instance("tls", tls, TlsConfig, optional=True)
+        instance("cors", cors, Cors, optional=True)
         instance("limits", limits, Limits, optional=True)
         whole_number("threads", threads, least=1, optional=True)
         whole_number("io_threads", io_threads, least=1)
@@ -98,6 +106,7 @@ class Server:
         self._uds = uds
         self._sockets = sockets
         self._tls = tls
+        self._cors = cors
         self._fallback = fallback
         self._thread_count = default_number() if threads is None else threads
         self._io_threads = io_threads
@@ -183,7 +192,7 @@ class Server:
             self._threads.start()
         self._left = asyncio.get_running_loop().create_future()
         self._loop.start()
-        core.start(self._left)
+        core.start(self._left, detailed=logger.isEnabledFor(logging.DEBUG))
 
     def _build(self, *, has_fallback: bool) -> tuple[list[Operation], _core.Server]:
         services: list[_core.Service] = []
@@ -214,6 +223,7 @@ class Server:
             io_threads=self._io_threads,
             settings=settings,
             tls=None if self._tls is None else self._tls._for_core(),
+            cors=None if self._cors is None else self._cors._for_core(),
         )
         return operations, core
 
@@ -238,8 +248,8 @@ class Server:
         await self._stopped.wait()
 
     async def stop(self, grace: float | None = 30.0) -> None:
-        """Stop: take no more connections, ask clients to go, let calls finish for `grace` seconds, cut the
-        rest.
+        """Stop: take no more connections, ask clients to go, let calls finish for `grace` seconds, end the
+        rest as `unavailable`.
 
         `None` waits for every call. Called again, it shortens the time. Cancelled, it cuts everything.
         """
@@ -258,7 +268,9 @@ class Server:
         try:
             await asyncio.wait_for(asyncio.shield(left), grace)
         except TimeoutError:
-            pass
+            core.end_calls()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(left), _LAST_WORDS)
         finally:
             core.abort()
         await asyncio.shield(left)

@@ -22,7 +22,8 @@ class TlsConfig:
     """Its private key."""
 
     client_ca: bytes | str | Path | None = None
-    """The authority that clients' certificates lead to; without it clients are not asked for one."""
+    """The authority that clients' certificates lead to, or such a certificate itself; without it clients are
+    not asked for one."""
 
     client_certificate_required: bool = True
     """Whether a client without a certificate is refused, where there is a `client_ca`."""

@@ -79,7 +79,7 @@ impl Trouble {
     pub(crate) fn of_server(error: &RecvError) -> Self {
         match error {
             RecvError::Reset(_) | RecvError::Unprocessed(_) => Self::ServerReset,
-            RecvError::Protocol(_) => Self::ServerBroke,
+            RecvError::Protocol(_) | RecvError::OtherHttp(_) => Self::ServerBroke,
             RecvError::Closed(_) | RecvError::Timeout | RecvError::Cancelled => Self::ServerLost,
         }
     }

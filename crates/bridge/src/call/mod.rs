@@ -21,7 +21,7 @@ use std::task::Poll;
 use http::Response;
 use landbridge_net::{RecvBody, RecvError};
 use landbridge_wire::outbound::{self, OpenedCall};
-use landbridge_wire::{Call, Code, RequestReader, ResponseReader, RpcError, Shape};
+use landbridge_wire::{Call, RequestReader, ResponseReader, RpcError, Shape};
 
 pub(crate) use answer::Answer;
 pub(crate) use pace::{Overdue, Pace};
@@ -195,15 +195,4 @@ impl<F: Future<Output = Result<(), RpcError>>> Beside<'_, F> {
         })
         .await
     }
-}
-
-/// The error of a method that could only be served with a schema, of which none is to be had.
-fn needs_schema(why: &str, problem: &str) -> RpcError {
-    RpcError::new(
-        Code::Unimplemented,
-        format!(
-            "{why}, for which the bridge needs the method's schema: {problem}; let the server offer gRPC reflection, \
-             or give `descriptor_set` in `metadata.filter_metadata.landbridge` of the cluster"
-        ),
-    )
 }

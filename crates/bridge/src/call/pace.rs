@@ -1,6 +1,5 @@
 //! The clock of one call: its deadlines, how long it has been silent, and how much it has carried.
 
-use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -37,6 +36,8 @@ pub(crate) enum Overdue {
     Idle(Duration),
     /// `max_stream_duration`.
     Most(Duration),
+    /// The time that a bridge that stops gives its calls.
+    Drain,
 }
 
 impl From<Overdue> for RpcError {
@@ -59,6 +60,11 @@ impl From<Overdue> for RpcError {
                 format!("nothing was sent either way for {limit:?}; see `stream_idle_timeout`")
             }
             Overdue::Most(limit) => format!("the call took longer than {limit:?}; see `max_stream_duration`"),
+            Overdue::Drain => {
+                let message =
+                    "the bridge has stopped, and this call was not done by then; see `--drain-time-s`";
+                return Self::new(Code::Unavailable, message);
+            }
         };
         Self::new(Code::DeadlineExceeded, message)
     }
@@ -160,6 +166,9 @@ impl Pace {
     pub(crate) async fn overdue(&self, times: Times, ticks: &Arc<Ticks>) -> Overdue {
         let mut young = true;
         loop {
+            if ticks.is_parting() {
+                return Overdue::Drain;
+            }
             // Of nearly every call it is only to be seen that its limits are far, for which the cheap clock will do.
             let now = Duration::from_millis(self.now());
             let elapsed = if young { now } else { self.elapsed() };
@@ -192,12 +201,17 @@ impl Pace {
                 };
                 limit(from.saturating_add(route + COARSE), Overdue::Route(route));
             }
-            let Some((at, overdue)) = next else { return pending().await };
+            let Some((at, overdue)) = next else {
+                ticks.parting().await;
+                return Overdue::Drain;
+            };
             match at.checked_sub(elapsed) {
                 Some(left) if young && left > Ticks::APART => ticks.next().await,
                 _ if young => {}
                 None | Some(Duration::ZERO) => return overdue,
-                Some(left) => tokio::time::sleep(left).await,
+                Some(left) => {
+                    let _parting = tokio::time::timeout(left, ticks.parting()).await;
+                }
             }
             young = false;
         }

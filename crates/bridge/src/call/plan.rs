@@ -13,7 +13,7 @@ use landbridge_wire::{
 };
 
 use super::answer::Answer;
-use super::needs_schema;
+use super::failure::without_schema;
 use super::pace::{Pace, Times};
 use super::ticks::Ticks;
 use super::transcode::{Convert, Transcode};
@@ -21,7 +21,7 @@ use crate::cluster::{AuthorityChoice, Cluster};
 use crate::config::{
     BridgeSettings, Encoding, Forward, GrpcTimeout, RouteTimeout, UpstreamCodec, UpstreamProtocol,
 };
-use crate::schemas::SchemaCache;
+use crate::schemas::{NoSchema, SchemaCache};
 
 /// Where an accepted call goes, and by what rules.
 #[derive(Debug)]
@@ -123,7 +123,7 @@ impl Plan<'_> {
     /// Finds out what the method is, which may take asking the server.
     ///
     /// # Errors
-    /// There is no schema to be had, or it has no such method, or one that cannot be called like that.
+    /// There is no schema to be had, now or at all, or it has no such method, or one that cannot be called like that.
     pub(crate) async fn look_up(&mut self, why: &str, answer: &mut Answer<'_>) -> Result<(), RpcError> {
         match self.schemas.method(self.path.path(), self.cluster).await {
             Ok(Some(method)) => {
@@ -136,7 +136,12 @@ impl Plan<'_> {
                 let message = format!("the schema of the server has no method {}", self.path.path());
                 Err(RpcError::new(Code::Unimplemented, message))
             }
-            Err(problem) => Err(needs_schema(why, &problem)),
+            Err(problem) => {
+                if let NoSchema::Unreachable(unopened) = &problem {
+                    answer.record().unopened(unopened);
+                }
+                Err(without_schema(why, &problem))
+            }
         }
     }
 

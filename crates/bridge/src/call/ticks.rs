@@ -1,7 +1,7 @@
 //! One timer for many calls.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -11,10 +11,15 @@ use tokio::sync::Notify;
 /// A call has limits, and nearly every call is over long before any of them. So it waits for a tick at first, which is
 /// a place in a list. Only a call that is still there then sets a timer of its own: that costs more, and with a
 /// runtime that is about to rest it costs a system call, because a new timer may be due before all others.
+///
+/// A tick comes, too, when the bridge stops and all calls are to end.
 #[derive(Debug, Default)]
 pub(crate) struct Ticks {
     tick: Notify,
     coming: AtomicBool,
+    /// For calls that do not wait for ticks any more.
+    parting: Notify,
+    is_parting: AtomicBool,
 }
 
 impl Ticks {
@@ -33,6 +38,27 @@ impl Ticks {
             });
         }
         tick.await;
+    }
+
+    /// All calls are to end.
+    pub(crate) fn part(&self) {
+        self.is_parting.store(true, SeqCst);
+        self.parting.notify_waiters();
+        self.tick.notify_waiters();
+    }
+
+    /// Whether all calls are to end.
+    pub(crate) fn is_parting(&self) -> bool {
+        self.is_parting.load(SeqCst)
+    }
+
+    /// Resolves when all calls are to end.
+    pub(crate) async fn parting(&self) {
+        // Made before the look, so that it misses nothing.
+        let parting = self.parting.notified();
+        if !self.is_parting() {
+            parting.await;
+        }
     }
 }
 

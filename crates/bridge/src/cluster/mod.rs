@@ -72,7 +72,7 @@ pub(crate) struct Opened {
 }
 
 /// Why a request went to no endpoint: no server has seen it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Unopened {
     /// What its caller is told.
     pub(crate) error: RpcError,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use super::reader::{At, Message, Read};
 
@@ -33,6 +34,22 @@ impl ListenAddress {
                 )),
             },
         })
+    }
+}
+
+/// A text that is no address, and what would be one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AddressError(&'static str);
+
+impl FromStr for ListenAddress {
+    type Err = AddressError;
+
+    /// Reads `IP:PORT` or `[IPv6]:PORT`.
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let expected =
+            "an IP address and a port are needed, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080";
+        text.parse().map(Self::Tcp).map_err(|_| AddressError(expected))
     }
 }
 
@@ -78,6 +95,36 @@ impl EndpointAddress {
             Ok(ip) => Self::Ip(SocketAddr::new(ip, port)),
             Err(_) => Self::Dns { host, port },
         }
+    }
+}
+
+impl FromStr for EndpointAddress {
+    type Err = AddressError;
+
+    /// Reads `HOST:PORT`, where the host is a name, an IPv4 address, or an IPv6 address in brackets.
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        if text.contains("://") {
+            return Err(AddressError("write the host and port alone, such as localhost:8081"));
+        }
+        let (host, port) = text
+            .rsplit_once(':')
+            .ok_or(AddressError("a host and a port are needed, such as localhost:8081 or 127.0.0.1:8081"))?;
+        let port = match port.parse() {
+            Ok(0) | Err(_) => return Err(AddressError("its port is no number from 1 to 65535")),
+            Ok(port) => port,
+        };
+        if let Some(ip) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            let ip = ip.parse().map_err(|_| AddressError("there is no IPv6 address in its brackets"))?;
+            return Ok(Self::Ip(SocketAddr::new(IpAddr::V6(ip), port)));
+        }
+        if host.contains(':') {
+            return Err(AddressError("put an IPv6 address into brackets, such as [::1]:8081"));
+        }
+        let in_names = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if host.is_empty() || !host.bytes().all(in_names) {
+            return Err(AddressError("its host is neither a host name nor an IP address"));
+        }
+        Ok(Self::of(host.to_owned(), port))
     }
 }
 
@@ -138,4 +185,53 @@ fn read_pipe(at: &At<'_>) -> Read<RawAddress> {
         let mode = pipe.optional("mode", |at| at.u32_within(0..=0o777));
         Ok(RawAddress::Pipe { path: path?, mode: mode? })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_is_a_name_or_an_ip_address_with_a_port() {
+        let read = |text: &str| text.parse::<EndpointAddress>().unwrap();
+        let name = |host: &str, port| EndpointAddress::Dns { host: host.to_owned(), port };
+        assert_eq!(read("localhost:8081"), name("localhost", 8081));
+        assert_eq!(read("grpc-server:1"), name("grpc-server", 1));
+        assert_eq!(
+            read("my_app.default.svc.cluster.local:65535"),
+            name("my_app.default.svc.cluster.local", 65535)
+        );
+        assert_eq!(read("127.0.0.1:80"), EndpointAddress::Ip(([127, 0, 0, 1], 80).into()));
+        assert_eq!(read("[::1]:80"), EndpointAddress::Ip(([0, 0, 0, 0, 0, 0, 0, 1], 80).into()));
+    }
+
+    #[test]
+    fn what_is_no_upstream_is_told_what_would_be_one() {
+        for (text, advice) in [
+            ("", "localhost:8081"),
+            ("localhost", "localhost:8081"),
+            ("http://localhost:8081", "alone"),
+            ("::1:8081", "[::1]:8081"),
+            ("[localhost]:1", "IPv6"),
+            ("localhost:0", "65535"),
+            ("localhost:65536", "65535"),
+            ("localhost:http", "65535"),
+            (":8081", "host name"),
+            ("a b:8081", "host name"),
+            ("user@host:8081", "host name"),
+        ] {
+            let error = text.parse::<EndpointAddress>().unwrap_err().to_string();
+            assert!(error.contains(advice), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn to_listen_takes_an_ip_address() {
+        let read = |text: &str| text.parse::<ListenAddress>();
+        assert_eq!(read("127.0.0.1:0"), Ok(ListenAddress::Tcp(([127, 0, 0, 1], 0).into())));
+        assert_eq!(read("[::]:8080"), Ok(ListenAddress::Tcp(([0; 8], 8080).into())));
+        for text in ["localhost:8080", "8080", ":8080", "::1:8080"] {
+            assert!(read(text).unwrap_err().to_string().contains("0.0.0.0:8080"), "{text}");
+        }
+    }
 }

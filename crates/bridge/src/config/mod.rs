@@ -32,7 +32,7 @@ mod yaml;
 use std::collections::HashMap;
 
 pub use access_log::{AccessLog, AccessLogFormat, AccessLogSink, JsonFormat};
-pub use address::{EndpointAddress, ListenAddress};
+pub use address::{AddressError, EndpointAddress, ListenAddress};
 pub use admin::Admin;
 pub use cluster::{
     CircuitBreakers, Cluster, ClusterId, Discovery, DnsFamily, DnsSettings, Endpoint, LoadBalancing,
@@ -50,7 +50,7 @@ pub use landbridge::{
 };
 pub use listener::Listener;
 pub use route::{
-    Action, CorsPolicy, DirectResponse, Forward, GrpcTimeout, HeaderMatcher, HeaderTest, HostRewrite, Listed,
+    Action, CorsPolicy, DirectResponse, Forward, GrpcTimeout, HeaderMatcher, HeaderTest, HostRewrite,
     PathMatch, PathRewrite, QueryMatcher, QueryTest, Route, RouteMatch, RouteRequest, RouteTable,
     RouteTimeout, Substitution, Target, Targets, VirtualHost,
 };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::Bootstrap;
 use super::address::{EndpointAddress, ListenAddress};
 use super::cluster::{
-    CircuitBreakers, Cluster, ClusterId, DEFAULT_CONNECT_TIMEOUT, Discovery, DnsSettings, Endpoint,
-    LoadBalancing, UpstreamHttp, UpstreamHttpVersion,
+    CircuitBreakers, Cluster, ClusterId, DEFAULT_CONNECT_TIMEOUT, Discovery, DnsFamily, DnsSettings,
+    Endpoint, LoadBalancing, UpstreamHttp, UpstreamHttpVersion,
 };
 use super::http_connection_manager::HttpConnectionManager;
 use super::http2::Http2Settings;
@@ -20,12 +20,16 @@ const LISTENER: &str = "listener_0";
 const STAT_PREFIX: &str = "ingress_http";
 
 impl Bootstrap {
-    /// Everything that reaches `listen` goes to the gRPC server at `upstream`, over HTTP/2 without TLS. No admin server.
+    /// Everything that reaches `listen` goes to the gRPC server at `upstream`, over HTTP/2 without TLS; where that is a
+    /// name, to all addresses that it has, of either family. No admin server.
     #[must_use]
     pub fn simple(listen: ListenAddress, upstream: EndpointAddress) -> Self {
         let dump = serde_json::json!({ "listen": listen.to_string(), "upstream": upstream.to_string() });
         let discovery = match &upstream {
-            EndpointAddress::Dns { .. } => Discovery::StrictDns(DnsSettings::DEFAULT),
+            // Envoy's default is IPv6 alone where there is some, and `localhost` is often served on IPv4 only.
+            EndpointAddress::Dns { .. } => {
+                Discovery::StrictDns(DnsSettings { family: DnsFamily::All, ..DnsSettings::DEFAULT })
+            }
             EndpointAddress::Ip(_) | EndpointAddress::Pipe(_) => Discovery::Static,
         };
         let cluster = Cluster {

@@ -2,7 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::cors::Cors;
+use landbridge_wire::cors::CrossOrigin;
+
 use super::facts::{Facts, Moment};
 use super::record::Record;
 use crate::config::{AppendAction, Format, HeaderChange, ServerHeader};
@@ -58,7 +59,7 @@ fn set(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue, action: A
 #[derive(Debug)]
 pub(crate) struct ResponseHeaders<'a> {
     pub(super) changes: &'a [HeaderChange],
-    pub(super) cors: Option<Cors<'a>>,
+    pub(super) cors: Option<CrossOrigin<'a>>,
     pub(super) server: &'a ServerHeader,
 }
 

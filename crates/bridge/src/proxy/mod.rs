@@ -1,7 +1,6 @@
 //! The requests of one listener: route, accept, carry.
 
 mod caller;
-mod cors;
 mod facts;
 mod headers;
 mod record;
@@ -12,6 +11,7 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use landbridge_net::{Handler, RecvBody, Responder};
+use landbridge_wire::cors::CrossOrigin;
 use landbridge_wire::inbound::{self, Refusal};
 use landbridge_wire::{Code, Finish, Limits, Offer, Protocol, RpcError};
 
@@ -21,7 +21,6 @@ use crate::cluster::{AuthorityChoice, Cluster};
 use crate::config::{Action, DirectResponse, Forward, HostRewrite, Listener, Route, RouteRequest, Target};
 use crate::schemas::Schemas;
 use crate::stats::WorkerStats;
-use cors::Cors;
 use facts::Facts;
 pub(crate) use headers::ResponseHeaders;
 pub(crate) use record::Record;
@@ -72,7 +71,9 @@ impl Proxy {
         let (peer, tls) = (connection.peer(), connection.tls().is_some());
         caller::identify(&self.listener.http, peer, tls, head.headers_mut());
         let route = self.route(&head, respond.authority());
-        let cors = route.and_then(|route| Cors::of(route.cors.as_deref(), head.headers()));
+        let cors = route.and_then(|route| route.cors.as_deref()).and_then(|policy| {
+            CrossOrigin::of(&policy.grants, head.headers(), |origin| policy.allows_origin(origin))
+        });
         let target = match route.map(|route| &route.action) {
             Some(Action::Forward(forward)) => Some(forward.targets.pick(fastrand::u64(..))),
             _ => None,

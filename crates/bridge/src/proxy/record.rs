@@ -185,13 +185,15 @@ impl<'a> Record<'a> {
             }
             (Overdue::Idle(_), _) => self.http.downstream_rq_idle_timeout.increment(),
             (Overdue::Request(_), _) => self.http.downstream_rq_timeout.increment(),
-            (_, None) => {}
+            (Overdue::Drain, _) | (_, None) => {}
         }
         self.trouble(match overdue {
             Overdue::Caller(_) | Overdue::Route(_) => Trouble::Timeout,
             Overdue::Idle(_) => Trouble::Idle,
             Overdue::Most(_) => Trouble::TooLong,
             Overdue::Request(_) => Trouble::SlowRequest,
+            // Envoy has no word for it.
+            Overdue::Drain => return,
         });
     }
 

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use landbridge_schema::{Method, Schema};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Unopened};
 use crate::config::{Bootstrap, ClusterId, SchemaSource};
 
-/// How long a schema is believed to be complete: a method that is missing is not asked for again before.
+/// How long a server's word is believed: what its schema lacks, or that it has none, is not asked for again before.
 const SETTLED: Duration = Duration::from_secs(5);
 
 /// All schemas of one configuration: a cluster has one for each source that its routes name.
@@ -73,6 +73,31 @@ pub enum SchemaSetupError {
     },
 }
 
+/// Why a method's schema is not to be had.
+#[derive(Clone, Debug)]
+pub(crate) enum NoSchema {
+    /// There is none, for people: so it is settled, or the server has said so.
+    Refused(String),
+    /// No server could be asked.
+    Unreachable(Unopened),
+    /// The server could be reached and did not answer to the end, for people.
+    Unanswered(String),
+}
+
+impl NoSchema {
+    /// Whether the next try may well come to another end.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Unanswered(_))
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Refused(problem) | Self::Unanswered(problem) => problem,
+            Self::Unreachable(unopened) => &unopened.error.message,
+        }
+    }
+}
+
 /// The schema of one cluster, shared by all workers.
 ///
 /// Loaded by reflection it is loaded again when a method is missing from it, or when the server has come back since:
@@ -98,8 +123,12 @@ enum Source {
 struct State {
     schema: Option<Schema>,
     /// Why the last attempt to load it failed.
-    problem: Option<String>,
+    problem: Option<NoSchema>,
     tried: Option<Instant>,
+    /// How many attempts have ended.
+    attempts: u64,
+    /// When a failure was last put into the log.
+    told: Option<Instant>,
     /// The server may have been replaced by one with another schema.
     stale: bool,
 }
@@ -145,24 +174,27 @@ impl SchemaCache {
     /// The method at this path; none if the schema has no such method.
     ///
     /// # Errors
-    /// Why there is no schema, for people.
-    pub(crate) async fn method(&self, path: &str, cluster: &Cluster) -> Result<Option<Method>, String> {
+    /// Why there is no schema, or why nobody can tell whether it has such a method.
+    pub(crate) async fn method(&self, path: &str, cluster: &Cluster) -> Result<Option<Method>, NoSchema> {
         if let Some(method) = self.current(path) {
             return Ok(Some(method));
         }
         match self.source {
             Source::Given => return Ok(None),
             Source::None => {
-                return Err("reflection is switched off, and no descriptor set is given".to_owned());
+                let problem = "reflection is switched off, and no descriptor set is given";
+                return Err(NoSchema::Refused(problem.to_owned()));
             }
             Source::Reflection => {}
         }
         self.ask(cluster).await;
         let state = self.lock();
-        match (&state.schema, &state.problem) {
-            (Some(schema), _) => Ok(schema.method(path).cloned()),
-            (None, Some(problem)) => Err(problem.clone()),
-            (None, None) => Err("the server has not answered".to_owned()),
+        let method = state.schema.as_ref().and_then(|schema| schema.method(path)).cloned();
+        match &state.problem {
+            Some(problem) if method.is_none() && (state.schema.is_none() || problem.may_pass()) => {
+                Err(problem.clone())
+            }
+            _ => Ok(method),
         }
     }
 
@@ -173,19 +205,24 @@ impl SchemaCache {
         state.schema.as_ref().filter(|_| fresh)?.method(path).cloned()
     }
 
-    /// Asks the server, unless somebody has just done so.
+    /// Asks the server, unless somebody has just done so. One asks at a time, and those who came meanwhile take what
+    /// comes of that.
     async fn ask(&self, cluster: &Cluster) {
+        let before = self.lock().attempts;
         let _turn = self.loading.lock().await;
         {
             let state = self.lock();
             let recent = state.tried.is_some_and(|tried| tried.elapsed() < SETTLED);
-            if recent && (state.schema.is_some() || state.problem.is_some()) {
+            let settled = recent && !state.problem.as_ref().is_some_and(NoSchema::may_pass);
+            if settled || state.attempts != before {
                 return;
             }
         }
         let loaded = reflection::load(cluster).await;
         let mut state = self.lock();
-        state.tried = Some(Instant::now());
+        let now = Instant::now();
+        state.tried = Some(now);
+        state.attempts += 1;
         match loaded {
             Ok(loaded) => {
                 for failure in &loaded.failures {
@@ -201,9 +238,19 @@ impl SchemaCache {
                 state.schema = Some(loaded.schema);
                 state.problem = None;
                 state.stale = false;
+                state.told = None;
             }
             Err(problem) => {
-                tracing::warn!(cluster = cluster.name(), problem, "schema could not be loaded by reflection");
+                // Calls that come while the server is away cause many attempts.
+                if state.told.is_none_or(|told| now.duration_since(told) >= SETTLED) {
+                    let problem = problem.text();
+                    tracing::warn!(
+                        cluster = cluster.name(),
+                        problem,
+                        "schema could not be loaded by reflection"
+                    );
+                    state.told = Some(now);
+                }
                 state.problem = Some(problem);
             }
         }

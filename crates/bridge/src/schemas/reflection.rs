@@ -13,6 +13,7 @@ use landbridge_wire::{
     ResponseReader, RpcError, Shape,
 };
 
+use super::NoSchema;
 use crate::cluster::{AuthorityChoice, Cluster};
 
 /// All of it, connection included.
@@ -21,14 +22,14 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Asks the cluster for all its services.
 ///
 /// # Errors
-/// What went wrong, for people.
-pub(super) async fn load(cluster: &Cluster) -> Result<Box<Loaded>, String> {
-    tokio::time::timeout(TIMEOUT, ask(cluster))
-        .await
-        .unwrap_or_else(|_| Err(format!("the server's reflection did not answer within {TIMEOUT:?}")))
+/// Why there is nothing to be had from it, now or at all.
+pub(super) async fn load(cluster: &Cluster) -> Result<Box<Loaded>, NoSchema> {
+    tokio::time::timeout(TIMEOUT, ask(cluster)).await.unwrap_or_else(|_| {
+        Err(NoSchema::Unanswered(format!("its reflection did not answer within {TIMEOUT:?}")))
+    })
 }
 
-async fn ask(cluster: &Cluster) -> Result<Box<Loaded>, String> {
+async fn ask(cluster: &Cluster) -> Result<Box<Loaded>, NoSchema> {
     let limits = Limits::default();
     let max_bytes = limits.max_bytes;
     let mut client = Client::new(Wanted::All, limits);
@@ -37,20 +38,23 @@ async fn ask(cluster: &Cluster) -> Result<Box<Loaded>, String> {
     loop {
         let message = match step {
             Step::Done(loaded) => return Ok(loaded),
-            Step::Failed(error) => return Err(error.to_string()),
+            Step::Failed(error) => return Err(NoSchema::Refused(error.to_string())),
             Step::Open { path, message } => {
-                stream =
-                    Some(Stream::open(cluster, path, max_bytes).await.map_err(|error| error.to_string())?);
+                stream = Some(Stream::open(cluster, path, max_bytes).await?);
                 message
             }
             Step::Send { message } => message,
         };
         let Some(open) = &mut stream else {
-            return Err("reflection asked to send before it had a stream".to_owned());
+            return Err(NoSchema::Refused("reflection asked to send before it had a stream".to_owned()));
         };
         step = match open.ask(message).await {
             Ok(answer) => client.on_message(&answer),
             Err(None) => client.on_end(0, ""),
+            // Its own word or that of a proxy before it, or the way to it is gone: neither says anything of its schema.
+            Err(Some(error)) if error.code == Code::Unavailable => {
+                return Err(NoSchema::Unanswered(error.message));
+            }
             Err(Some(error)) => client.on_end(u32::from(error.code.number()), &error.message),
         };
     }
@@ -66,7 +70,7 @@ struct Stream {
 }
 
 impl Stream {
-    async fn open(cluster: &Cluster, path: &'static str, max_message_bytes: usize) -> Result<Self, RpcError> {
+    async fn open(cluster: &Cluster, path: &'static str, max_message_bytes: usize) -> Result<Self, NoSchema> {
         let authority = AuthorityChoice::Endpoint;
         let target = Target {
             protocol: Protocol::Grpc,
@@ -84,9 +88,9 @@ impl Stream {
         let mut out = Output::new();
         opened.writer.flush(&mut out);
         let Some(head) = out.head else {
-            return Err(RpcError::new(Code::Internal, "a stream was opened without a head"));
+            return Err(NoSchema::Refused("a stream was opened without a head".to_owned()));
         };
-        let connection = cluster.open(&head, false, &authority).await?;
+        let connection = cluster.open(&head, false, &authority).await.map_err(NoSchema::Unreachable)?;
         Ok(Self {
             writer: opened.writer,
             reader: opened.reader,

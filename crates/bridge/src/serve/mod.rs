@@ -184,8 +184,8 @@ impl Bridge {
         }
     }
 
-    /// Leaves: readiness fails, nothing new is accepted, calls in flight get the drain time, what is left is cut. Says
-    /// whether nothing had to be.
+    /// Leaves: readiness fails, nothing new is accepted, calls in flight get the drain time, what is left then ends with an
+    /// error. Says whether nothing had to.
     pub async fn leave(&self) -> bool {
         self.state.set_phase(Phase::Draining);
         let all = self.shared.listeners.iter().map(|listener| listener.drain().run(self.drain_time));

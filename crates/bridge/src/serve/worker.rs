@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use landbridge_net::{Address, ListenError, ListenSettings, Listener, serve};
+use landbridge_net::{Address, Drain, DrainPhase, ListenError, ListenSettings, Listener, serve};
 use tokio::runtime::Runtime;
 
 use super::Shared;
@@ -116,6 +116,13 @@ async fn run(
         };
         tokio::spawn(serve(listener, server, proxy, running.drain().clone()));
     }
+    let drains: Vec<Drain> = shared.listeners.iter().map(|listener| listener.drain().clone()).collect();
+    tokio::spawn(async move {
+        for drain in drains {
+            drain.reached(DrainPhase::Ending).await;
+        }
+        ticks.part();
+    });
     // Nobody listens where the start was given up.
     let _started = serving.send(());
     for listener in &shared.listeners {

@@ -8,10 +8,11 @@ use http::Method;
 use landbridge_bridge::config::{
     AccessLogFormat, AccessLogSink, Action, Alpn, AppendAction, Bootstrap, Certificate, CircuitBreakers,
     ClientAuth, Codec, DataSource, Discovery, DnsFamily, DnsSettings, Encoding, EndpointAddress, Forward,
-    GrpcTimeout, HeaderChange, HeaderTest, HostRewrite, Http2Keepalive, JsonFormat, Listed, ListenAddress,
+    GrpcTimeout, HeaderChange, HeaderTest, HostRewrite, Http2Keepalive, JsonFormat, ListenAddress,
     LoadBalancing, PathMatch, PathRewrite, Route, RouteTimeout, SanKind, SchemaSource, ServerHeader,
     TcpKeepalive, TlsVersion, TrustedCa, UpstreamCodec, UpstreamHttpVersion, UpstreamProtocol,
 };
+use landbridge_wire::cors::Listed;
 
 use crate::load;
 
@@ -256,20 +257,20 @@ fn cors_comes_from_the_filter_or_from_metadata() {
     let full = load(FULL);
     let policy = routes(&full)[0].cors.as_ref().unwrap();
     assert!(policy.allows_origin("https://a.example.com") && !policy.allows_origin("https://a.example.org"));
-    assert_eq!(policy.allow_methods, Listed::These(vec![Method::GET, Method::POST]));
-    assert_eq!(policy.allow_headers, Listed::Any);
-    assert_eq!(policy.expose_headers, Listed::These(vec!["grpc-status".parse().unwrap()]));
-    assert_eq!(policy.max_age, Some(secs(600)));
-    assert!(policy.allow_credentials);
+    assert_eq!(policy.grants.methods, Listed::These(vec![Method::GET, Method::POST]));
+    assert_eq!(policy.grants.request_headers, Listed::Any);
+    assert_eq!(policy.grants.response_headers, Listed::These(vec!["grpc-status".parse().unwrap()]));
+    assert_eq!(policy.grants.max_age, Some(secs(600)));
+    assert!(policy.grants.credentials);
 
     let local = FULL.replace("route: { cluster: users_a } }]", "route: { cluster: users_b } }]");
     let bootstrap = load(&local);
     let route = &bootstrap.listeners[1].http.routes.virtual_hosts()[0].routes[0];
     let policy = route.cors.as_ref().unwrap();
     assert!(policy.allows_origin("https://a.example") && !policy.allows_origin("https://b.example"));
-    assert_eq!(policy.allow_headers, Listed::These(vec!["x-a".parse().unwrap()]));
-    assert_eq!(policy.expose_headers, Listed::Any);
-    assert_eq!(policy.max_age, Some(secs(5)));
+    assert_eq!(policy.grants.request_headers, Listed::These(vec!["x-a".parse().unwrap()]));
+    assert_eq!(policy.grants.response_headers, Listed::Any);
+    assert_eq!(policy.grants.max_age, Some(secs(5)));
     let any = load(&local.replace("[\"https://a.example\"]", "[\"*\"]"));
     let route = &any.listeners[1].http.routes.virtual_hosts()[0].routes[0];
     assert!(route.cors.as_ref().unwrap().allows_origin("https://b.example"));

@@ -53,7 +53,7 @@ impl Lifecycle {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, head: Option<u64>) -> Directive {
         let mut phase = self.drain.phase();
         // While draining each time: a poll may come between the phase and its word, which then wakes for nothing.
-        if (self.heard != Some(phase) || phase == DrainPhase::Draining) && phase != DrainPhase::Aborting {
+        if (self.heard != Some(phase) || phase >= DrainPhase::Draining) && phase != DrainPhase::Aborting {
             self.heard = Some(phase);
             // Ready only if it was a step further by now.
             let _registered = self.step.as_mut().poll(cx);
@@ -67,8 +67,17 @@ impl Lifecycle {
             self.wake_at(since + self.connection.server.settings.lingering_time);
         }
         let mut directive = Directive::Serve;
-        if self.retired.is_none() && (phase == DrainPhase::Draining || self.connection.is_used_up()) {
+        if phase == DrainPhase::Ending && self.retired.is_some_and(|retired| self.at_rest(retired).is_some())
+        {
+            self.closing = true;
+            return Directive::Close;
+        }
+        if self.retired.is_none() && (phase >= DrainPhase::Draining || self.connection.is_used_up()) {
             directive = self.retire(Instant::now());
+            if phase == DrainPhase::Ending {
+                // There may be nothing that it has to finish.
+                cx.waker().wake_by_ref();
+            }
         }
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();

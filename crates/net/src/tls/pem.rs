@@ -3,7 +3,6 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -126,25 +125,6 @@ impl Pem {
             return Err(TlsError::NoCertificate { place: self.to_string() });
         }
         Ok(certificates)
-    }
-
-    pub(super) fn roots(&self) -> Result<RootCertStore, TlsError> {
-        self.anchors(&self.certificates()?)
-    }
-
-    /// Its certificates as those of authorities.
-    pub(super) fn anchors(
-        &self,
-        certificates: &[CertificateDer<'static>],
-    ) -> Result<RootCertStore, TlsError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates {
-            roots.add(certificate.clone()).map_err(|problem| TlsError::BadCertificate {
-                place: self.to_string(),
-                problem: problem.to_string(),
-            })?;
-        }
-        Ok(roots)
     }
 
     fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {

@@ -1,4 +1,4 @@
-//! Whose signature makes a server's certificate good.
+//! Whose signature makes a certificate good, and which need none.
 
 use std::time::Duration;
 
@@ -23,13 +23,45 @@ pub enum TrustedRoots {
     Unchecked,
 }
 
+/// Certificates that are trusted by themselves. One that signs itself is commonly made as an authority's, which the web
+/// PKI does not take for that of a server or client.
+#[derive(Debug)]
+pub(super) struct Pinned(Vec<CertificateDer<'static>>);
+
+impl Pinned {
+    /// Whether this is one of them, in its time; none where it is not, and somebody else has to vouch for it.
+    ///
+    /// # Errors
+    /// It is too early or too late for it.
+    pub(super) fn verify(
+        &self,
+        certificate: &CertificateDer<'_>,
+        now: UnixTime,
+    ) -> Option<Result<(), Error>> {
+        self.0.contains(certificate).then(|| in_its_time(certificate, now))
+    }
+}
+
+impl Pem {
+    /// Its certificates as those of authorities, and for themselves.
+    pub(super) fn trusted(&self) -> Result<(RootCertStore, Pinned), TlsError> {
+        let certificates = self.certificates()?;
+        let mut anchors = RootCertStore::empty();
+        for certificate in &certificates {
+            anchors.add(certificate.clone()).map_err(|problem| TlsError::BadCertificate {
+                place: self.to_string(),
+                problem: problem.to_string(),
+            })?;
+        }
+        Ok((anchors, Pinned(certificates)))
+    }
+}
+
 /// Loaded [`TrustedRoots`] that are checked.
 #[derive(Debug)]
 pub(super) struct Roots {
     anchors: RootCertStore,
-    /// The same where they are good for a server itself. A certificate that signs itself is commonly made as an
-    /// authority's, which the web PKI does not take for a server's.
-    pinned: Vec<CertificateDer<'static>>,
+    pinned: Pinned,
 }
 
 impl Roots {
@@ -41,10 +73,10 @@ impl Roots {
         match roots {
             TrustedRoots::Unchecked => Ok(None),
             TrustedRoots::Authority(pem) => {
-                let pinned = pem.certificates()?;
-                Ok(Some(Self { anchors: pem.anchors(&pinned)?, pinned }))
+                let (anchors, pinned) = pem.trusted()?;
+                Ok(Some(Self { anchors, pinned }))
             }
-            TrustedRoots::System => system_roots().map(|anchors| Some(Self { anchors, pinned: Vec::new() })),
+            TrustedRoots::System => Ok(Some(Self { anchors: system_roots()?, pinned: Pinned(Vec::new()) })),
         }
     }
 
@@ -59,8 +91,8 @@ impl Roots {
         now: UnixTime,
         algorithms: &WebPkiSupportedAlgorithms,
     ) -> Result<(), Error> {
-        if self.pinned.iter().any(|pinned| pinned == certificate) {
-            return in_its_time(certificate, now);
+        if let Some(verified) = self.pinned.verify(certificate, now) {
+            return verified;
         }
         let certificate = ParsedCertificate::try_from(certificate)?;
         verify_server_cert_signed_by_trust_anchor(

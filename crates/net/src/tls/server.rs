@@ -2,11 +2,16 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rustls::server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use rustls::sign::SingleCertAndKey;
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
 use super::TlsVersions;
 use super::pem::{Identity, Pem, TlsError};
+use super::roots::Pinned;
 
 /// Whether clients show certificates.
 #[derive(Clone, Debug, Default)]
@@ -16,7 +21,7 @@ pub enum ClientCertificates {
     Ignored,
     /// Clients are asked; one that shows none is served, one that shows a bad one is not.
     Optional(Pem),
-    /// Only clients with a certificate that leads to this CA are served.
+    /// Only clients with a certificate that leads to this CA, or is in this text itself, are served.
     Required(Pem),
 }
 
@@ -80,13 +85,73 @@ fn client_verifier(clients: &ClientCertificates) -> Result<Arc<dyn ClientCertVer
         ClientCertificates::Optional(authority) => (authority, false),
         ClientCertificates::Required(authority) => (authority, true),
     };
-    let roots = Arc::new(authority.roots()?);
-    let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, super::provider());
+    let (anchors, pinned) = authority.trusted()?;
+    let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(anchors), super::provider());
     if !required {
         verifier = verifier.allow_unauthenticated();
     }
-    let verifier: Arc<dyn ClientCertVerifier> = verifier.build().map_err(|problem| {
-        TlsError::BadCertificate { place: authority.to_string(), problem: problem.to_string() }
+    let chain = verifier.build().map_err(|problem| TlsError::BadCertificate {
+        place: authority.to_string(),
+        problem: problem.to_string(),
     })?;
-    Ok(verifier)
+    Ok(Arc::new(ChainOrPinned { chain, pinned }))
+}
+
+/// Accepts a certificate that leads to an authority, or is trusted by itself.
+#[derive(Debug)]
+struct ChainOrPinned {
+    chain: Arc<dyn ClientCertVerifier>,
+    pinned: Pinned,
+}
+
+impl ClientCertVerifier for ChainOrPinned {
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        match self.pinned.verify(end_entity, now) {
+            Some(verified) => verified.map(|()| ClientCertVerified::assertion()),
+            None => self.chain.verify_client_cert(end_entity, intermediates, now),
+        }
+    }
+
+    fn offer_client_auth(&self) -> bool {
+        self.chain.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.chain.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.chain.root_hint_subjects()
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chain.supported_verify_schemes()
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        self.chain.requires_raw_public_keys()
+    }
 }

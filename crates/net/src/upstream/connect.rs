@@ -13,6 +13,7 @@ use crate::settings::{TcpKeepalive, UpstreamHttp};
 use crate::tls::{ALPN_H2, ALPN_HTTP1};
 use crate::transport::{Meter, Socket, Transport};
 use crate::upstream::endpoint::EndpointConfig;
+use crate::upstream::greeting::OtherHttp;
 
 /// Why an upstream cannot be connected to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +50,9 @@ pub enum ConnectError {
         /// What went wrong.
         problem: String,
     },
+    /// The upstream speaks another version of HTTP.
+    #[error(transparent)]
+    OtherHttp(#[from] OtherHttp),
 }
 
 /// Connects within the endpoint's time, and says which HTTP was settled on.

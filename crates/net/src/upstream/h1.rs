@@ -15,7 +15,7 @@ use crate::body::{Hold, Outlet, RecvBody, SendBody};
 use crate::error::{RecvError, text_of};
 use crate::handoff::{Consumer, handoff};
 use crate::server::HttpVersion;
-use crate::transport::Transport;
+use crate::transport::{Meter, Transport};
 use crate::upstream::connect::ConnectError;
 use crate::upstream::endpoint::{EndpointConfig, OpenError};
 use crate::upstream::h2::default_authority;
@@ -30,6 +30,7 @@ pub(super) struct IdleConnection {
     generation: u64,
     requests: u64,
     sender: SendRequest<Consumer>,
+    meter: Arc<Meter>,
     opened: Instant,
     since: Instant,
 }
@@ -60,6 +61,7 @@ pub(super) async fn start(
     generation: u64,
 ) -> Result<(IdleConnection, Pin<Box<dyn Future<Output = ()> + Send>>), ConnectError> {
     let settings = &pool.config().settings;
+    let meter = Arc::clone(transport.meter());
     let handshake = Builder::new()
         .max_header_size(settings.http1_max_header_bytes)
         .handshake::<_, Consumer>(TokioIo::new(transport))
@@ -79,9 +81,12 @@ pub(super) async fn start(
     .await;
     early_end |= matches!(sender.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)));
     if early_end {
-        return Err(ConnectError::Http {
-            address: pool.config().address.clone(),
-            problem: "the connection was closed at once".to_owned(),
+        return Err(match pool.config().other_http(&meter, HttpVersion::Http1) {
+            Some(other) => other.into(),
+            None => ConnectError::Http {
+                address: pool.config().address.clone(),
+                problem: "the connection was closed at once".to_owned(),
+            },
         });
     }
     let driver = async move {
@@ -104,7 +109,7 @@ pub(super) async fn start(
         pool.closed(id, HttpVersion::Http1);
     };
     let now = Instant::now();
-    let idle = IdleConnection { id, generation, requests: 0, sender, opened: now, since: now };
+    let idle = IdleConnection { id, generation, requests: 0, sender, meter, opened: now, since: now };
     Ok((idle, Box::pin(driver)))
 }
 
@@ -180,7 +185,11 @@ fn exchange(
             moves += 1;
             let pool = Arc::clone(&lease.pool);
             drop(lease);
-            let idle = pool.idle_connection().await.map_err(|error| RecvError::Closed(error.to_string()))?;
+            let idle = pool.idle_connection().await.map_err(|error| match error {
+                OpenError::Connect(ConnectError::OtherHttp(other))
+                | OpenError::BackingOff { after: ConnectError::OtherHttp(other), .. } => other.into(),
+                error => RecvError::Closed(error.to_string()),
+            })?;
             lease = Lease::new(pool, idle);
             sent = match lease.idle.as_mut() {
                 Some(idle) => idle.sender.try_send_request(request),
@@ -249,12 +258,17 @@ impl Lease {
         }
     }
 
-    /// Counts what the response failed of.
+    /// What the response failed of, given how the connection began; and counts that.
     pub(crate) fn explain(&self, error: RecvError) -> RecvError {
+        let config = self.pool.config();
         if matches!(error, RecvError::Protocol(_)) {
-            self.pool.config().stats.protocol_errors.increment();
+            config.stats.protocol_errors.increment();
         }
-        error
+        let idle = self.idle.as_ref();
+        match idle.and_then(|idle| config.other_http(&idle.meter, HttpVersion::Http1)) {
+            Some(other) => other.into(),
+            None => error,
+        }
     }
 }
 

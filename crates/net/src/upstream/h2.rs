@@ -19,9 +19,10 @@ use crate::error::RecvError;
 use crate::h2_stream::{H2SendHalf, Outcome};
 use crate::keepalive::Keepalive;
 use crate::server::HttpVersion;
-use crate::transport::Transport;
+use crate::transport::{Meter, Transport};
 use crate::upstream::connect::ConnectError;
 use crate::upstream::endpoint::{EndpointConfig, OpenError};
+use crate::upstream::greeting::OtherHttp;
 use crate::upstream::lifetime::watch;
 use crate::upstream::pool::Pool;
 use crate::upstream::response::ResponseFuture;
@@ -37,6 +38,7 @@ pub(crate) struct H2Connection {
     /// Milliseconds from `opened` to when the last stream ended.
     idle_since: AtomicU64,
     timed_out: AtomicBool,
+    meter: Arc<Meter>,
     pool: Arc<Pool>,
 }
 
@@ -84,6 +86,7 @@ pub(super) async fn start(
         opened: Instant::now(),
         idle_since: AtomicU64::new(0),
         timed_out: AtomicBool::new(false),
+        meter: Arc::clone(&meter),
         pool: Arc::clone(pool),
     });
 
@@ -156,6 +159,10 @@ impl H2Connection {
         most.is_some_and(|most| self.requests.load(Relaxed) >= most)
     }
 
+    fn other_http(&self) -> Option<OtherHttp> {
+        self.pool.config().other_http(&self.meter, HttpVersion::Http2)
+    }
+
     /// Sends a request if there is room for it.
     ///
     /// # Errors
@@ -183,9 +190,10 @@ impl H2Connection {
                 let body = if end { Outlet::Closed } else { Outlet::Client(Arc::clone(&stream)) };
                 Ok(Offer::Taken((ResponseFuture::http2(response, stream), SendBody::new(body))))
             }
-            Err(error) if error.is_io() || error.is_go_away() => {
-                Err(OpenError::Closed { address: config.address.clone() })
-            }
+            Err(error) if error.is_io() || error.is_go_away() => Err(match self.other_http() {
+                Some(other) => OpenError::Connect(other.into()),
+                None => OpenError::Closed { address: config.address.clone() },
+            }),
             Err(error) => Err(OpenError::Invalid { problem: error.to_string() }),
         }
     }
@@ -249,16 +257,16 @@ impl ClientStream {
         self.reset(Reason::CANCEL);
     }
 
-    /// What the response failed of, given what the connection died of.
+    /// What the response failed of, given how the connection began and what it died of.
     pub(crate) fn explain(&self, error: RecvError) -> RecvError {
         let stats = &self.connection.pool.config().stats;
         match &error {
             RecvError::Reset(_) | RecvError::Unprocessed(_) => stats.resets_received.increment(),
             RecvError::Protocol(_) => stats.protocol_errors.increment(),
             RecvError::Closed(_) if self.connection.timed_out.load(Relaxed) => return RecvError::Timeout,
-            RecvError::Closed(_) | RecvError::Timeout | RecvError::Cancelled => {}
+            RecvError::Closed(_) | RecvError::OtherHttp(_) | RecvError::Timeout | RecvError::Cancelled => {}
         }
-        error
+        self.connection.other_http().map_or(error, RecvError::from)
     }
 }
 

@@ -114,6 +114,44 @@ async fn drain_says_goaway_in_two_steps() {
 }
 
 #[tokio::test]
+async fn what_outlasts_the_deadline_may_say_a_last_word() {
+    for http in BOTH {
+        let go = Arc::new(Notify::new());
+        let world = World::start(says_when(&go, "stopped"));
+        let (response, _body) = within(world.endpoint(http).open(get("/"), true)).await.expect("open");
+        until(|| world.stats().requests_active.value() == 1).await;
+        let ending = world.drain.reached(DrainPhase::Ending);
+        let told = async {
+            ending.await;
+            go.notify_one();
+        };
+        let (clean, ()) = tokio::join!(within(world.drain.run(Duration::from_millis(50))), told);
+        assert!(!clean);
+        let mut response = within(response).await.expect("a response");
+        assert_eq!(collect(response.body_mut()).await.expect("whole").0, "stopped", "{http:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_http1_connection_closes_when_what_is_in_flight_ends() {
+    let settings = ServerSettings { lingering_time: PATIENCE * 2, ..ServerSettings::default() };
+    for is_draining in [true, false] {
+        let world = World::with(settings.clone(), says("x"));
+        let mut raw = Raw::connect(world.tcp()).await;
+        raw.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        until(|| world.stats().requests_total.value() == 1 && world.stats().requests_active.value() == 0)
+            .await;
+        if is_draining {
+            world.drain.begin();
+            until(|| world.drain.live() == 1).await;
+        }
+        world.drain.end();
+        within(world.drain.finished()).await;
+        assert!(raw.rest().await.ends_with("\r\n\r\nx"));
+    }
+}
+
+#[tokio::test]
 async fn what_outlasts_the_deadline_is_cut() {
     for http in BOTH {
         let world = World::start(handler(|_request, respond| async move {

@@ -195,6 +195,14 @@ async fn mutual_tls_tells_the_handler_who_calls() {
     assert_ne!(CertificateName::Dns(String::new()), CertificateName::Uri(String::new()));
 }
 
+/// Whether the server does not take our certificate. Under TLS 1.3 that may be told by the first request only.
+async fn is_refused(endpoint: &Endpoint) -> bool {
+    match within(endpoint.open(get("/"), true)).await {
+        Err(_) => true,
+        Ok((response, _body)) => within(response).await.is_err(),
+    }
+}
+
 #[tokio::test]
 async fn a_client_without_the_required_certificate_is_not_served() {
     let (authority, stranger) = (Authority::new(), Authority::new());
@@ -207,12 +215,7 @@ async fn a_client_without_the_required_certificate_is_not_served() {
         ClientTlsConfig { identity: Some(stranger.issue(&["client.test"])), ..trusting(&authority) };
     for client in [trusting(&authority), strange] {
         let endpoint = endpoint(&world, UpstreamHttp::Http2, &client);
-        // Under TLS 1.3 the client may learn of it only with its first request.
-        let refused = match within(endpoint.open(get("/"), true)).await {
-            Err(_) => true,
-            Ok((response, _body)) => within(response).await.is_err(),
-        };
-        assert!(refused);
+        assert!(is_refused(&endpoint).await);
     }
     until(|| world.stats().tls_errors.value() == 2).await;
     assert_eq!(world.stats().requests_total.value(), 0);
@@ -230,11 +233,7 @@ async fn an_optional_certificate_may_be_missing_but_not_bad() {
     let strange =
         ClientTlsConfig { identity: Some(stranger.issue(&["client.test"])), ..trusting(&authority) };
     let endpoint = endpoint(&world, UpstreamHttp::Http2, &strange);
-    let refused = match within(endpoint.open(get("/"), true)).await {
-        Err(_) => true,
-        Ok((response, _body)) => within(response).await.is_err(),
-    };
-    assert!(refused);
+    assert!(is_refused(&endpoint).await);
 }
 
 #[tokio::test]
@@ -301,6 +300,37 @@ async fn a_servers_own_certificate_counts_only_in_its_time_and_for_its_name() {
     let (_world, endpoint) = between(&elsewhere, &elsewhere);
     let problem = tls_failure(&endpoint).await;
     assert!(problem.contains("name"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_client_is_trusted_by_its_own_certificate_in_its_time() {
+    let authority = Authority::new();
+    for (years, trusted) in [(2020..2100, true), (2020..2021, false), (2099..2100, false)] {
+        let own = self_signed(years.clone());
+        let asks: [fn(Pem) -> ClientCertificates; 2] =
+            [ClientCertificates::Required, ClientCertificates::Optional];
+        for ask in asks {
+            let clients = ask(own.certificates.clone());
+            for versions in [TlsVersions::Only1_2, TlsVersions::Only1_3] {
+                let config = ServerTlsConfig {
+                    clients: clients.clone(),
+                    versions,
+                    ..server_config(&authority, &["localhost"])
+                };
+                let world = world(&config);
+                let showing = |identity: &Identity| {
+                    let config = ClientTlsConfig { identity: Some(identity.clone()), ..trusting(&authority) };
+                    endpoint(&world, UpstreamHttp::Http2, &config)
+                };
+                if trusted {
+                    assert!(says(&showing(&own)).await.contains("localhost"));
+                } else {
+                    assert!(is_refused(&showing(&own)).await, "{years:?}");
+                }
+                assert!(is_refused(&showing(&self_signed(2020..2100))).await);
+            }
+        }
+    }
 }
 
 #[tokio::test]

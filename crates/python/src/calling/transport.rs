@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use http::uri::Authority;
-use landbridge_client::{Balancing, Channel, ChannelSettings, Policy, Proxy, ServiceConfig, Target};
+use landbridge_client::{Advice, Balancing, Channel, ChannelSettings, Policy, Proxy, ServiceConfig, Target};
 use landbridge_net::{
     ClientTls, ClientTlsConfig, EndpointSettings, Http2Settings, Identity, TrustedRoots, UpstreamHttp,
 };
@@ -16,6 +16,12 @@ use pyo3::prelude::*;
 use super::client::{Client, GivenStyle};
 use super::io_thread::{IoThread, generation, open_sockets};
 use crate::settings::{PemSource, maybe, seconds};
+
+const ADVICE: Advice = Advice {
+    speaks_http2: "give the client protocol=ProtocolType.GRPC if it is a gRPC server, or else its transport \
+                   http_version=\"2\"",
+    lacks_http2: "give the client protocol=ProtocolType.CONNECT or GRPC_WEB, and its transport no http_version=\"2\"",
+};
 
 /// What `landbridge.client.Transport` hands over; it documents the fields, their units and their defaults.
 #[derive(Debug, FromPyObject)]
@@ -142,6 +148,7 @@ impl Transport {
             authority,
             health_check,
             throttling: service_config.throttling,
+            advice: ADVICE,
             endpoint: settings.endpoint()?,
             ..ChannelSettings::default()
         };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::{Py, PyAny};
+use tracing::Level;
 
 use super::channel::Channel;
 
@@ -15,6 +16,6 @@ pub(crate) enum Event {
     Woken(Py<PyAny>),
     /// The caller is gone, or its deadline: whoever works for it is to be cancelled.
     Over(Py<PyAny>),
-    /// An application did wrong, which the log has to say.
-    Fault(String),
+    /// Something that the log has to say.
+    Log { level: Level, message: String },
 }

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use bytes::BytesMut;
 use http::Response;
 use landbridge_net::{Responder, SendBody};
+use landbridge_wire::cors::CrossOrigin;
 use landbridge_wire::output::Finish;
 use landbridge_wire::plain::{Content, PlainWriter};
 use landbridge_wire::{Chunks, Code, End, Output, RpcError};
@@ -16,8 +17,10 @@ const SEND_TOGETHER: usize = 16 << 10;
 
 /// Writes the answer to one call.
 #[derive(Debug)]
-pub(super) struct Answering {
+pub(super) struct Answering<'a> {
     way: Way,
+    /// Of a page that may call.
+    cors: Option<CrossOrigin<'a>>,
     writer: PlainWriter,
     out: Output<Response<()>>,
     /// Whether a piece of a message is out and the rest is not.
@@ -36,9 +39,9 @@ enum Way {
 #[derive(Debug)]
 pub(super) struct CallerGone;
 
-impl Answering {
-    pub(super) fn new(responder: Responder, writer: PlainWriter) -> Self {
-        Self { way: Way::Unanswered(responder), writer, out: Output::new(), broken_off: false }
+impl<'a> Answering<'a> {
+    pub(super) fn new(responder: Responder, writer: PlainWriter, cors: Option<CrossOrigin<'a>>) -> Self {
+        Self { way: Way::Unanswered(responder), cors, writer, out: Output::new(), broken_off: false }
     }
 
     /// Answers that there is no such method.
@@ -110,7 +113,10 @@ impl Answering {
         self.broken_off = true;
         let body = joined(std::mem::take(&mut self.out.body));
         let mut finish = self.out.finish.take();
-        if let Some(head) = self.out.head.take() {
+        if let Some(mut head) = self.out.head.take() {
+            if let Some(cors) = &self.cors {
+                cors.expose(head.headers_mut());
+            }
             let Way::Unanswered(responder) = std::mem::replace(&mut self.way, Way::Over) else {
                 return Err(CallerGone);
             };

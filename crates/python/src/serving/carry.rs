@@ -13,7 +13,7 @@ use super::receiving::Receiving;
 use super::routes::Method;
 use crate::handoff::{Channel, Event, Flow, Full, Over};
 
-/// How long an answer that is cut by its deadline may take to leave.
+/// How long the answer to a call that is cut off may take to leave.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Carries the call to its end. Dropped, it tells the handler that the caller went away.
@@ -23,17 +23,17 @@ pub(super) async fn carry(
     facts: Facts,
     deadline: Option<Instant>,
     mut receiving: Receiving,
-    mut answering: Answering,
+    mut answering: Answering<'_>,
 ) {
     if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
         return answering.fail(too_late()).await;
     }
     let has_ended = method.kind.sends_one() && !method.head_first;
     let whole = if has_ended {
-        match within(deadline, receiving.whole()).await {
-            Some(Ok(message)) => message,
-            Some(Err(error)) => return answering.fail(error).await,
-            None => return answering.fail(too_late()).await,
+        match uncut(front, deadline, receiving.whole()).await {
+            Ok(Ok(message)) => message,
+            Ok(Err(error)) => return answering.fail(error).await,
+            Err(cut) => return answering.fail(cut.error()).await,
         }
     } else {
         None
@@ -70,9 +70,9 @@ pub(super) async fn carry(
             () = gone => {}
         }
     };
-    if within(deadline, exchange).await.is_none() {
-        channel.be_over(Over::DeadlineExceeded);
-        let _cut = tokio::time::timeout(LAST_WORDS, answering.fail(too_late())).await;
+    if let Err(cut) = uncut(front, deadline, exchange).await {
+        channel.be_over(cut.over());
+        let _too_slow = tokio::time::timeout(LAST_WORDS, answering.fail(cut.error())).await;
     }
     drop(caller);
 }
@@ -86,10 +86,44 @@ impl Drop for Caller<'_> {
     }
 }
 
-async fn within<F: Future>(deadline: Option<Instant>, work: F) -> Option<F::Output> {
+/// What ends a call before it is done.
+enum Cut {
+    TooLate,
+    Stopping,
+}
+
+impl Cut {
+    /// What the caller is told.
+    fn error(&self) -> RpcError {
+        match self {
+            Self::TooLate => too_late(),
+            Self::Stopping => {
+                let message = "the server has stopped, and this call was not done by then";
+                RpcError::new(Code::Unavailable, message)
+            }
+        }
+    }
+
+    /// What the handler is told.
+    fn over(&self) -> Over {
+        match self {
+            Self::TooLate => Over::DeadlineExceeded,
+            Self::Stopping => Over::Gone,
+        }
+    }
+}
+
+async fn uncut<F: Future>(front: &Front, deadline: Option<Instant>, work: F) -> Result<F::Output, Cut> {
+    let work = async {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            () = front.parting().is_due() => Err(Cut::Stopping),
+        }
+    };
     match deadline {
-        None => Some(work.await),
-        Some(deadline) => tokio::time::timeout_at(deadline.into(), work).await.ok(),
+        None => work.await,
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), work).await.unwrap_or(Err(Cut::TooLate)),
     }
 }
 

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::Request;
 use landbridge_net::{Handler, RecvBody, Responder};
+use landbridge_wire::cors::CrossOrigin;
 use landbridge_wire::inbound::{self, Refusal, is_call, is_grpc_or_web};
 use landbridge_wire::output::Finish;
 use landbridge_wire::plain::{Packing, PlainReader, PlainWriter};
@@ -13,7 +15,9 @@ use landbridge_wire::{Code, Offer, RpcError};
 
 use super::answering::Answering;
 use super::carry::carry;
+use super::cors::Cors;
 use super::facts::{Facts, Kind, authority};
+use super::parting::Parting;
 use super::plain_http;
 use super::receiving::Receiving;
 use super::routes::{Found, Routes, Service, info};
@@ -33,6 +37,7 @@ pub(crate) struct Limits {
 pub(crate) struct Front {
     shared: Arc<Shared>,
     woken: Arc<Woken>,
+    parting: Arc<Parting>,
 }
 
 #[derive(Debug)]
@@ -41,6 +46,8 @@ struct Shared {
     /// What callers of unknown services are answered by.
     unknown: Service,
     limits: Limits,
+    /// None where pages of other origins may not call.
+    cors: Option<Cors>,
     /// Whether there is an application for what is no call.
     has_fallback: bool,
     events: Arc<LoopQueue<Event>>,
@@ -52,6 +59,7 @@ impl Front {
     pub(crate) fn new(
         routes: Routes,
         limits: Limits,
+        cors: Option<Cors>,
         has_fallback: bool,
         events: Arc<LoopQueue<Event>>,
         threads: Arc<ThreadQueue>,
@@ -59,20 +67,24 @@ impl Front {
         let unknown =
             Service { offer: Offer::all(landbridge_wire::Limits::default()), packing: Packing::default() };
         let in_flight = AtomicUsize::new(0);
-        let shared = Shared { routes, unknown, limits, has_fallback, events, threads, in_flight };
-        Self { shared: Arc::new(shared), woken: Arc::default() }
+        let shared = Shared { routes, unknown, limits, cors, has_fallback, events, threads, in_flight };
+        Self { shared: Arc::new(shared), woken: Arc::default(), parting: Arc::default() }
     }
 
     /// The same for another I/O thread.
     pub(super) fn for_another_thread(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), woken: Arc::default() }
+        Self { shared: Arc::clone(&self.shared), woken: Arc::default(), parting: Arc::default() }
     }
 
     pub(super) fn woken(&self) -> &Arc<Woken> {
         &self.woken
     }
 
-    pub(super) fn events(&self) -> &LoopQueue<Event> {
+    pub(super) fn parting(&self) -> &Arc<Parting> {
+        &self.parting
+    }
+
+    pub(super) fn events(&self) -> &Arc<LoopQueue<Event>> {
         &self.shared.events
     }
 
@@ -109,6 +121,12 @@ impl Handler for Front {
             }
             return plain_http::carry(self, request, responder).await;
         }
+        let cors = self.shared.cors.as_ref().and_then(|cors| cors.of(request.headers()));
+        if let Some(preflight) =
+            cors.as_ref().and_then(|cors| cors.preflight(request.method(), request.headers()))
+        {
+            return responder.respond_full(preflight, Bytes::new(), None);
+        }
         let host = authority(&request);
         let connection = Arc::clone(responder.connection());
         let (head, body) = request.into_parts();
@@ -124,12 +142,12 @@ impl Handler for Front {
         let info = method.map(|method| info(method.kind, method.idempotent));
         let accepted = match inbound::accept(request, &service.offer, info) {
             Ok(accepted) => accepted,
-            Err(refusal) => return refuse(*refusal, responder),
+            Err(refusal) => return refuse(*refusal, responder, cors.as_ref()),
         };
         let call = accepted.call;
         let writer = PlainWriter::new(accepted.writer, &call, &service.offer, service.packing);
         let response_encoding = writer.compression();
-        let mut answering = Answering::new(responder, writer);
+        let mut answering = Answering::new(responder, writer, cors);
         let Some(method) = method else {
             let path = path.unwrap_or_default();
             return answering.unknown_method(format!("there is no method {path} on this server")).await;
@@ -163,9 +181,12 @@ impl Handler for Front {
     }
 }
 
-fn refuse(refusal: Refusal, responder: Responder) {
+fn refuse(refusal: Refusal, responder: Responder, cors: Option<&CrossOrigin<'_>>) {
     let output = refusal.output;
-    let Some(head) = output.head else { return };
+    let Some(mut head) = output.head else { return };
+    if let Some(cors) = cors {
+        cors.expose(head.headers_mut());
+    }
     let trailers = match output.finish {
         Some(Finish::Trailers(trailers)) => Some(trailers),
         _ => None,

@@ -8,6 +8,7 @@ use landbridge_net::{Address, Drain, ListenError, ListenSettings, Listener, Serv
 use tokio::runtime::Runtime;
 
 use super::front::Front;
+use super::log::Log;
 
 /// Threads, each with its runtime and its listeners on the shared addresses, before they run.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ impl IoThreads {
         Ok(address)
     }
 
-    /// Starts them. `left` is called by the last one to leave, once `drain` has begun and all is done.
+    /// Starts them. What they log is `detailed` or not. `left` is called by the last one to leave, once `drain` has begun and all is done.
     ///
     /// # Errors
     /// The system starts no more threads.
@@ -80,6 +81,7 @@ impl IoThreads {
         front: &Front,
         server: &Arc<Server>,
         drain: &Drain,
+        detailed: bool,
         left: impl FnOnce() + Send + Sync + 'static,
     ) -> io::Result<Vec<JoinHandle<()>>> {
         let left = Arc::new(Left(Some(Box::new(left))));
@@ -87,9 +89,12 @@ impl IoThreads {
         for (index, (runtime, listeners)) in self.threads.into_iter().enumerate() {
             let (front, server, drain) = (front.for_another_thread(), Arc::clone(server), drain.clone());
             let left = Arc::clone(&left);
+            let log = Log::new(Arc::clone(front.events()), detailed);
             let run = async move {
                 let woken = Arc::clone(front.woken());
                 tokio::spawn(async move { woken.hand_out().await });
+                let (parting, drained) = (Arc::clone(front.parting()), drain.clone());
+                tokio::spawn(async move { parting.follow(drained).await });
                 for listener in listeners {
                     tokio::spawn(serve(listener, Arc::clone(&server), front.clone(), drain.clone()));
                 }
@@ -97,7 +102,7 @@ impl IoThreads {
             };
             let thread = std::thread::Builder::new().name(format!("landbridge-io-{index}"));
             handles.push(thread.spawn(move || {
-                runtime.block_on(run);
+                tracing::subscriber::with_default(log, || runtime.block_on(run));
                 drop(runtime);
                 drop(left);
             })?);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use landbridge_net::{Frame, RecvBody, Responder, SendBody, SendError};
 use landbridge_wire::plain::Content;
+use tracing::Level;
 
 use super::facts::{Facts, Kind, authority};
 use super::front::Front;
@@ -20,6 +21,12 @@ pub(super) fn not_found(responder: Responder) {
 /// Answers that there is no room for another request.
 pub(super) fn overloaded(responder: Responder) {
     let message = "the server has as many requests in flight as it takes: try again later\n";
+    refuse(responder, StatusCode::SERVICE_UNAVAILABLE, message);
+}
+
+/// Answers that the server has stopped meanwhile.
+fn stopped(responder: Responder) {
+    let message = "the server has stopped, and this request was not answered by then\n";
     refuse(responder, StatusCode::SERVICE_UNAVAILABLE, message);
 }
 
@@ -57,10 +64,13 @@ pub(super) async fn carry(front: &Front, request: Request<RecvBody>, responder: 
     let client = Client(&channel);
     tokio::select! {
         biased;
-        answered = answer(responder, &channel) => match answered {
+        answered = answer(front, responder, &channel) => match answered {
             Ok(()) => channel.be_over(Over::Answered),
             // Otherwise the client is gone, which the drop of `client` tells.
-            Err(Unsent::Wrong(fault)) => front.events().put(Event::Fault(told(&fault, &channel.facts))),
+            Err(Unsent::Wrong(fault)) => {
+                let message = told(&fault, &channel.facts);
+                front.events().put(Event::Log { level: Level::ERROR, message });
+            }
             Err(Unsent::Gone | Unsent::Cut) => {}
         },
         () = pass_on(body, &channel) => {}
@@ -121,11 +131,20 @@ fn told(fault: &SendError, facts: &Facts) -> String {
 }
 
 /// Sends what the application gives, to the end of the answer.
-async fn answer(responder: Responder, channel: &Channel) -> Result<(), Unsent> {
+async fn answer(front: &Front, responder: Responder, channel: &Channel) -> Result<(), Unsent> {
     let mut way = Way::Unanswered(responder);
     let mut head = None;
     loop {
-        let (outgoing, bytes) = poll_fn(|cx| channel.poll_outgoing(cx)).await;
+        let (outgoing, bytes) = tokio::select! {
+            biased;
+            given = poll_fn(|cx| channel.poll_outgoing(cx)) => given,
+            () = front.parting().is_due() => {
+                if let Way::Unanswered(responder) = way {
+                    stopped(responder);
+                }
+                return Err(Unsent::Gone);
+            }
+        };
         let ends = matches!(outgoing.last(), Some(Outgoing::HttpEnd));
         let mut content = Vec::new();
         // ASGI has the head wait for the first piece of content, also an empty one.

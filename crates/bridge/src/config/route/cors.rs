@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, Method};
+use http::HeaderName;
+use landbridge_wire::cors::{Grants, Listed};
 
 use crate::config::reader::{At, Read};
 use crate::config::string_matcher::StringMatcher;
@@ -14,25 +15,8 @@ const CORS_POLICY: &str = "envoy.extensions.filters.http.cors.v3.CorsPolicy";
 pub struct CorsPolicy {
     /// One of these must match the `origin` header. See [`Self::allows_origin`].
     pub allow_origins: Vec<StringMatcher>,
-    /// Methods to allow; empty means what the RPC protocols need (`GET`, `POST`).
-    pub allow_methods: Listed<Method>,
-    /// Request headers to allow; empty means what the RPC protocols need.
-    pub allow_headers: Listed<HeaderName>,
-    /// Response headers a page may read; empty means what the RPC protocols need.
-    pub expose_headers: Listed<HeaderName>,
-    /// How long a browser may remember the answer. `None`: not said.
-    pub max_age: Option<Duration>,
-    /// Whether requests may carry cookies and credentials.
-    pub allow_credentials: bool,
-}
-
-/// Some, or all (`*`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listed<T> {
-    /// All.
-    Any,
-    /// These.
-    These(Vec<T>),
+    /// What they may do.
+    pub grants: Grants,
 }
 
 impl CorsPolicy {
@@ -58,14 +42,14 @@ impl CorsPolicy {
             policy.refuse("filter_enabled", runtime);
             policy.refuse("shadow_enabled", runtime);
             policy.refuse("allow_private_network_access", "not supported");
-            Ok(Self {
-                allow_origins: origins?,
-                allow_methods: methods?,
-                allow_headers: allow?,
-                expose_headers: expose?,
+            let grants = Grants {
+                methods: methods?,
+                request_headers: allow?,
+                response_headers: expose?,
                 max_age: max_age?.map(|seconds| Duration::from_secs(seconds.unsigned_abs())),
-                allow_credentials: credentials?,
-            })
+                credentials: credentials?,
+            };
+            Ok(Self { allow_origins: origins?, grants })
         })
     }
 
@@ -78,20 +62,16 @@ impl CorsPolicy {
             let expose = policy.or("expose_headers", Listed::NONE, read_list);
             let max_age = policy.optional("max_age", At::duration);
             let credentials = policy.or("allow_credentials", false, At::bool);
-            Ok(Self {
-                allow_origins: origins?,
-                allow_methods: Listed::NONE,
-                allow_headers: allow?,
-                expose_headers: expose?,
+            let grants = Grants {
+                methods: Listed::NONE,
+                request_headers: allow?,
+                response_headers: expose?,
                 max_age: max_age?,
-                allow_credentials: credentials?,
-            })
+                credentials: credentials?,
+            };
+            Ok(Self { allow_origins: origins?, grants })
         })
     }
-}
-
-impl<T> Listed<T> {
-    const NONE: Self = Self::These(Vec::new());
 }
 
 /// `a, b` or `*`, in one string.

@@ -15,7 +15,7 @@ use super::headers::HeaderChanges;
 use super::reader::{At, Read};
 
 pub use action::{Action, DirectResponse, Forward, HostRewrite, Target, Targets};
-pub use cors::{CorsPolicy, Listed};
+pub use cors::CorsPolicy;
 pub use duration::{GrpcTimeout, RouteTimeout};
 pub use header_matcher::{HeaderMatcher, HeaderTest};
 pub use matcher::{PathMatch, PathRewrite, QueryMatcher, QueryTest, RouteMatch, Substitution};

@@ -1,11 +1,46 @@
-//! Cross-origin calls from browsers (the Fetch standard, "CORS protocol").
+//! Cross-origin calls from browsers (the Fetch standard, section 3.3, "CORS protocol").
+
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
-use crate::config::{CorsPolicy, Listed};
+/// What pages of an allowed origin may do. The default is what the protocols need.
+#[derive(Clone, Debug, Default)]
+pub struct Grants {
+    /// Methods to allow; empty means what the protocols need (`GET`, `POST`).
+    pub methods: Listed<Method>,
+    /// Request headers to allow; empty means [`REQUEST_HEADERS`].
+    pub request_headers: Listed<HeaderName>,
+    /// Response headers that a page may read; empty means all that a response has, and those that the protocols need.
+    pub response_headers: Listed<HeaderName>,
+    /// How long a browser may remember the answer. `None`: not said.
+    pub max_age: Option<Duration>,
+    /// Whether requests may carry cookies and credentials.
+    pub credentials: bool,
+}
+
+/// Some, or all (`*`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listed<T> {
+    /// All.
+    Any,
+    /// These.
+    These(Vec<T>),
+}
+
+impl<T> Listed<T> {
+    /// None of them.
+    pub const NONE: Self = Self::These(Vec::new());
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
 
 /// Request headers that the protocols need, beside those that browsers send freely.
-const REQUEST_HEADERS: &str = "authorization,content-type,connect-protocol-version,connect-timeout-ms,grpc-timeout,\
+pub const REQUEST_HEADERS: &str = "authorization,content-type,connect-protocol-version,connect-timeout-ms,grpc-timeout,\
      x-grpc-web,x-user-agent";
 /// Response headers that the protocols need a page to read.
 const RESPONSE_HEADERS: &str = "grpc-status,grpc-message,grpc-status-details-bin,grpc-encoding,content-encoding,\
@@ -13,24 +48,20 @@ const RESPONSE_HEADERS: &str = "grpc-status,grpc-message,grpc-status-details-bin
 
 /// A request from a page whose origin may call.
 #[derive(Debug)]
-pub(super) struct Cors<'a> {
-    policy: &'a CorsPolicy,
+pub struct CrossOrigin<'a> {
+    grants: &'a Grants,
     origin: HeaderValue,
 }
 
-impl<'a> Cors<'a> {
-    /// None for requests that come from no page, or from one that may not call.
-    pub(super) fn of(policy: Option<&'a CorsPolicy>, headers: &HeaderMap) -> Option<Self> {
-        let policy = policy?;
+impl<'a> CrossOrigin<'a> {
+    /// None for requests that come from no page, or from one that `allows` says may not call.
+    pub fn of(grants: &'a Grants, headers: &HeaderMap, allows: impl FnOnce(&str) -> bool) -> Option<Self> {
         let origin = headers.get(header::ORIGIN)?;
-        if !origin.to_str().is_ok_and(|origin| policy.allows_origin(origin)) {
-            return None;
-        }
-        Some(Self { policy, origin: origin.clone() })
+        origin.to_str().is_ok_and(allows).then(|| Self { grants, origin: origin.clone() })
     }
 
     /// The answer to a preflight request; none for any other request.
-    pub(super) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response<()>> {
+    pub fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response<()>> {
         if method != Method::OPTIONS || !headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
             return None;
         }
@@ -38,14 +69,14 @@ impl<'a> Cors<'a> {
         *response.status_mut() = StatusCode::NO_CONTENT;
         let out = response.headers_mut();
         self.allow(out);
-        let methods = match &self.policy.allow_methods {
+        let methods = match &self.grants.methods {
             Listed::These(methods) if methods.is_empty() => HeaderValue::from_static("GET,POST"),
             Listed::These(methods) => joined(methods.iter().map(Method::as_str)),
             Listed::Any => headers[header::ACCESS_CONTROL_REQUEST_METHOD].clone(),
         };
         out.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
         let asked = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
-        let allowed = match &self.policy.allow_headers {
+        let allowed = match &self.grants.request_headers {
             Listed::These(names) if names.is_empty() => Some(HeaderValue::from_static(REQUEST_HEADERS)),
             Listed::These(names) => Some(joined(names.iter().map(HeaderName::as_str))),
             // A `*` would not count for requests with credentials.
@@ -54,16 +85,16 @@ impl<'a> Cors<'a> {
         if let Some(allowed) = allowed {
             out.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
         }
-        if let Some(age) = self.policy.max_age {
+        if let Some(age) = self.grants.max_age {
             out.insert(header::ACCESS_CONTROL_MAX_AGE, age.as_secs().into());
         }
         Some(response)
     }
 
     /// What every response to such a page says.
-    pub(super) fn expose(&self, out: &mut HeaderMap) {
+    pub fn expose(&self, out: &mut HeaderMap) {
         self.allow(out);
-        let exposed = match &self.policy.expose_headers {
+        let exposed = match &self.grants.response_headers {
             // The names that this response really has, trailers of unary calls among them.
             Listed::These(names) if names.is_empty() => {
                 let own =
@@ -80,7 +111,7 @@ impl<'a> Cors<'a> {
         out.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, self.origin.clone());
         // The answer depends on who asks, and caches have to know.
         out.append(header::VARY, HeaderValue::from_static("origin"));
-        if self.policy.allow_credentials {
+        if self.grants.credentials {
             out.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
     }

@@ -1,0 +1,21 @@
+//! Which pages of other origins may call from browsers.
+
+use http::HeaderMap;
+use landbridge_wire::cors::{CrossOrigin, Grants};
+
+/// Whose pages may call, and with what.
+#[derive(Clone, Debug)]
+pub(crate) struct Cors {
+    /// None: those of every origin.
+    pub(crate) origins: Option<Vec<String>>,
+    pub(crate) grants: Grants,
+}
+
+impl Cors {
+    /// None for requests that come from no page, or from one that may not call.
+    pub(super) fn of(&self, headers: &HeaderMap) -> Option<CrossOrigin<'_>> {
+        CrossOrigin::of(&self.grants, headers, |origin| {
+            self.origins.as_ref().is_none_or(|origins| origins.iter().any(|allowed| allowed == origin))
+        })
+    }
+}
