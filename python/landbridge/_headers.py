@@ -26,23 +26,31 @@ class Headers(MutableMapping[str, str]):
     Values of binary headers (names that end in `-bin`) are base64.
 
     To set what cannot be sent raises `ValueError`: a name or value that HTTP cannot carry, a binary header
-    that is not base64. What they are made of is looked at only when it is sent; that it is text, at once.
-    Raises `TypeError` for what is not.
+    that is not base64. What they are made of is looked at only when it is sent. What is no text raises
+    `TypeError` at once.
     """
 
     __slots__ = ("_values",)
 
     def __init__(self, items: GivenHeaders = ()) -> None:
         self._values: dict[str, list[str]] = {}
-        for name, value in lines_of("the headers", items):
-            self._append(name, value)
+        if items != ():
+            self._extend(lines_of("the headers", items))
+
+    @classmethod
+    def _received(cls, lines: Lines) -> Headers:
+        """Make some of lines that are known to be text."""
+        headers = cls()
+        headers._extend(lines)
+        return headers
 
     def __getitem__(self, key: str) -> str:
         return self._values[key.lower()][0]
 
     def __setitem__(self, key: str, value: str) -> None:
         """Replace all values of this name by one."""
-        _checked_text(key, value)
+        if not (isinstance(key, str) and isinstance(value, str)):
+            _refuse(key, value)
         check_header(key, value)
         self._values[key.lower()] = [value]
 
@@ -63,9 +71,10 @@ class Headers(MutableMapping[str, str]):
 
     def add(self, key: str, value: str) -> None:
         """Add a value, and keep those that the name has."""
-        _checked_text(key, value)
+        if not (isinstance(key, str) and isinstance(value, str)):
+            _refuse(key, value)
         check_header(key, value)
-        self._append(key, value)
+        self._extend([(key, value)])
 
     def getall(self, key: str) -> Sequence[str]:
         """All values of a name, in order; none for a name that is not there."""
@@ -79,8 +88,9 @@ class Headers(MutableMapping[str, str]):
         """Remove everything."""
         self._values.clear()
 
-    def _append(self, key: str, value: str) -> None:
-        self._values.setdefault(key.lower(), []).append(value)
+    def _extend(self, lines: Lines) -> None:
+        for name, value in lines:
+            self._values.setdefault(name.lower(), []).append(value)
 
     def _lines(self) -> list[tuple[str, str]]:
         return [(name, value) for name, values in self._values.items() for value in values]
@@ -95,25 +105,31 @@ def lines_of(what: str, given: GivenHeaders) -> Lines:
     Mappings of others that know names with several values are asked for all of them. Errors name classes and
     no values, which may be secrets.
     """
-    every = getattr(given, "allitems", given.items if isinstance(given, Mapping) else None)
-    if every is None and (isinstance(given, (str, bytes)) or not hasattr(given, "__iter__")):
+    lines: Lines
+    if hasattr(given, "allitems"):
+        lines = list(given.allitems())
+    elif isinstance(given, Mapping):
+        lines = list(given.items())
+    elif isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
         raise TypeError(f"{what} is a {type(given).__name__}: {_WANTED}")
-    lines: Lines = []
-    for line in given if every is None else every():
-        if not isinstance(line, (tuple, list)) or len(line) != 2:
-            raise TypeError(f"{what}[{len(lines)}] is a {type(line).__name__}: {_WANTED}")
-        name, value = line
-        _checked_text(name, value)
-        lines.append((name, value))
+    else:
+        lines = list(given)
+        for index, line in enumerate(lines):
+            if not isinstance(line, (tuple, list)) or len(line) != 2:
+                raise TypeError(f"{what}[{index}] is a {type(line).__name__}: {_WANTED}")
+            lines[index] = (line[0], line[1])
+    for name, value in lines:
+        if not (isinstance(name, str) and isinstance(value, str)):
+            _refuse(name, value)
     return lines
 
 
-def _checked_text(name: object, value: object) -> None:
+def _refuse(name: object, value: object) -> None:
+    """Raise `TypeError` for a line that is no text."""
     if not isinstance(name, str):
         raise TypeError(f"the name of a header is a {type(name).__name__}: it must be a str")
-    if not isinstance(value, str):
-        encoded = ", in base64 for a binary header" if isinstance(value, bytes) else ""
-        raise TypeError(f"the header {name!r} is a {type(value).__name__}: it must be a str{encoded}")
+    encoded = ", in base64 for a binary header" if isinstance(value, bytes) else ""
+    raise TypeError(f"the header {name!r} is a {type(value).__name__}: it must be a str{encoded}")
 
 
 class _AllItems(ItemsView[str, str]):

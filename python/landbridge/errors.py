@@ -168,14 +168,14 @@ class ConnectError(Exception):
         """The headers of the response that a client got this error by; empty where none have come."""
         from landbridge._headers import Headers  # noqa: PLC0415
 
-        return Headers(self._headers)
+        return Headers._received(self._headers)
 
     @property
     def trailers(self) -> Headers:
         """The trailers of that response."""
         from landbridge._headers import Headers  # noqa: PLC0415
 
-        return Headers(self._trailers)
+        return Headers._received(self._trailers)
 
     def __str__(self) -> str:
         return self._message

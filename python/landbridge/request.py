@@ -164,7 +164,7 @@ class RequestContext(Generic[REQ, RES]):
         """The caller's metadata."""
         headers = self._request_headers
         if headers is None:
-            headers = self._request_headers = Headers(self._call.metadata())
+            headers = self._request_headers = Headers._received(self._call.metadata())
         return headers
 
     @property

@@ -29,7 +29,7 @@ class CallContext(RequestContext[Any, Any]):
         use_get: bool = False,
     ) -> None:
         facts = _Facts(configuration, timeout_ms, "GET" if use_get else "POST")
-        self._begin(method, facts, None, Headers(headers or ()))
+        self._begin(method, facts, None, Headers._received(headers or []))
         self._facts = facts
         self.use_get = use_get
         self.conversation: Any = None
@@ -47,10 +47,10 @@ class CallContext(RequestContext[Any, Any]):
         """Take down what has come of the response."""
         head = call.head()
         if head is not None:
-            self._response_headers = Headers(head[1])
+            self._response_headers = Headers._received(head[1])
         trailers = call.trailers()
         if trailers is not None:
-            self._response_trailers = Headers(trailers)
+            self._response_trailers = Headers._received(trailers)
 
 
 class _Facts:

@@ -70,10 +70,10 @@ class ResponseMetadata:
         head = call.head()
         if head is not None:
             self._http_status = head[0]
-            self._headers = Headers(head[1])
+            self._headers = Headers._received(head[1])
         trailers = call.trailers()
         if trailers is not None:
-            self._trailers = Headers(trailers)
+            self._trailers = Headers._received(trailers)
 
 
 def wanted() -> ResponseMetadata | None:
