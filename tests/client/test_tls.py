@@ -1,6 +1,12 @@
 """TLS: whom a client trusts, who it is, and what it asks for."""
 
+import socket
+import ssl
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,22 +103,26 @@ def test_an_own_authority_is_trusted(
 def test_the_systems_roots_do_not_know_an_own_authority(serve_tls: Serve) -> None:
     url = serve_tls("127.0.0.1")
     for tls in (None, TlsSettings()):
-        assert "certificate" in refused(url, tls).lower()
+        said = refused(url, tls)
+        assert "the server's certificate is not trusted" in said
+        assert "TlsSettings(ca=...)" in said
 
 
 def test_another_authority_is_not_trusted(serve_tls: Serve) -> None:
-    assert (
-        "certificate"
-        in refused(serve_tls("127.0.0.1"), TlsSettings(ca=trustme.CA().cert_pem.bytes())).lower()
-    )
+    url = serve_tls("127.0.0.1")
+    for stranger in (trustme.CA().cert_pem.bytes(), Authority().certificate):
+        assert "the server's certificate is not trusted" in refused(url, TlsSettings(ca=stranger))
 
 
 def test_the_certificate_has_to_carry_the_name(serve_tls: Serve, authority: trustme.CA) -> None:
     url = serve_tls("server.example")
     root = authority.cert_pem.bytes()
-    assert "certificate" in refused(url, TlsSettings(ca=root)).lower()
+    said = refused(url, TlsSettings(ca=root))
+    assert "the server's certificate is for server.example, and not for 127.0.0.1" in said
+    assert "TlsSettings(server_name=...)" in said
     assert call(url, TlsSettings(ca=root, server_name="server.example")) == "a"
-    assert "certificate" in refused(url, TlsSettings(ca=root, server_name="other.example")).lower()
+    said = refused(url, TlsSettings(ca=root, server_name="other.example"))
+    assert "the server's certificate is for server.example, and not for other.example" in said
 
 
 @PROTOCOLS
@@ -156,8 +166,78 @@ def test_a_client_is_known_by_its_own_certificate(serve_tls: Serve, authority: t
         assert echo(text("a").SerializeToString(), timeout=20) == text("a").SerializeToString()
 
 
+def test_a_client_without_a_certificate_is_told_that_one_is_wanted(authority: trustme.CA) -> None:
+    own = pair(authority, "127.0.0.1")
+    with _demanding_server(own, authority) as url:
+        for version in ("1.1", "2"):
+            said = refused(url, TlsSettings(ca=authority.cert_pem.bytes()), http_version=version)
+            assert "the server wants a client certificate" in said
+            assert "TlsSettings(certificate=..., private_key=...)" in said
+            strange = pair(trustme.CA(), "me@example.com")
+            tls = TlsSettings(
+                ca=authority.cert_pem.bytes(),
+                certificate=strange.certificate,
+                private_key=strange.private_key,
+            )
+            assert "the server does not take the client's certificate" in refused(
+                url, tls, http_version=version
+            )
+
+
+@contextmanager
+def _demanding_server(own: Pair, authority: trustme.CA) -> Iterator[str]:
+    """Refuse every client's certificate, and let what is said of it arrive; gives the URL.
+
+    A server that closes at once may have its word overtaken by the reset that its close causes.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    with tempfile.TemporaryDirectory() as folder:
+        chain = Path(folder, "own.pem")
+        chain.write_bytes(own.private_key + own.certificate)
+        context.load_cert_chain(chain)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+
+    def serve(peer: socket.socket) -> None:
+        with peer:
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            session = context.wrap_bio(incoming, outgoing, server_side=True)
+            while True:
+                try:
+                    session.do_handshake()
+                except ssl.SSLWantReadError:
+                    peer.sendall(outgoing.read())
+                    if not (received := peer.recv(65536)):
+                        return
+                    incoming.write(received)
+                except ssl.SSLError:
+                    break
+            peer.sendall(outgoing.read())
+            peer.shutdown(socket.SHUT_WR)
+            while peer.recv(65536):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as peers:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    peers.submit(serve, listener.accept()[0])
+
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        try:
+            yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            accepting.join()
+
+
 def test_a_server_in_cleartext_is_told_from_one_under_tls(serve_tls: Serve, url: str) -> None:
-    refused(url.replace("http:", "https:"), TlsSettings(verify=False))
+    said = refused(url.replace("http:", "https:"), TlsSettings(verify=False))
+    assert "does not speak TLS" in said
+    assert "http:// in place of https://" in said
     with pytest.raises(ConnectError) as failed:
         call(serve_tls("127.0.0.1").replace("https:", "http:"), None)
     assert failed.value.code in {Code.UNAVAILABLE, Code.INTERNAL}

@@ -12,6 +12,9 @@ use crate::failure::Failure;
 const ADVICE: Advice = Advice {
     speaks_http2: "--protocol grpc if it is a gRPC server, or else --http2",
     lacks_http2: "--protocol connect or grpc-web, without --http2",
+    is_not_trusted: "--cacert names an authority to trust, or the certificate itself",
+    has_other_name: "--server-name gives another to look for",
+    wants_certificate: "--cert and --key give one",
 };
 
 /// A server, and how it is connected to.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use landbridge_net::{ConnectError, HttpVersion, OpenError, OtherHttp, Reason, RecvError};
+use landbridge_net::{
+    ConnectError, HttpVersion, OpenError, OtherHttp, Reason, RecvError, TlsCause, TlsFailure,
+};
 use landbridge_wire::{Code, RpcError};
 
 /// How long before the caller's deadline a server's cancellation is taken for the deadline itself: the two clocks did not
@@ -13,7 +15,9 @@ const ALMOST: Duration = Duration::from_millis(20);
 /// where it has a limit: servers give up calls that are out of time by a bare reset.
 pub fn server_gone(error: &RecvError, left: Option<Duration>) -> RpcError {
     let code = match error {
-        RecvError::OtherHttp(other) => return RpcError::new(Code::Unavailable, other.to_string()),
+        RecvError::OtherHttp(_) | RecvError::Tls(_) => {
+            return RpcError::new(Code::Unavailable, error.to_string());
+        }
         RecvError::Reset(Reason::CANCEL) if left.is_some_and(|left| left <= ALMOST) => Code::DeadlineExceeded,
         RecvError::Reset(reason) => Code::from_http2_reset(u32::from(*reason)),
         RecvError::Unprocessed(_) | RecvError::Closed(_) | RecvError::Timeout => Code::Unavailable,
@@ -41,6 +45,12 @@ pub struct Advice {
     pub speaks_http2: &'static str,
     /// The server was called in HTTP/2, and does not speak it.
     pub lacks_http2: &'static str,
+    /// Nobody who is trusted vouches for the server's certificate.
+    pub is_not_trusted: &'static str,
+    /// The server's certificate is for another name.
+    pub has_other_name: &'static str,
+    /// The server wants a client certificate.
+    pub wants_certificate: &'static str,
 }
 
 impl Default for Advice {
@@ -48,6 +58,9 @@ impl Default for Advice {
         Self {
             speaks_http2: "call it in gRPC if it is a gRPC server, or else over HTTP/2",
             lacks_http2: "call it in Connect or gRPC-Web, over HTTP/1.1",
+            is_not_trusted: "trust its authority, or the certificate itself",
+            has_other_name: "call it by a name that its certificate has",
+            wants_certificate: "give the client a certificate",
         }
     }
 }
@@ -55,28 +68,40 @@ impl Default for Advice {
 impl Advice {
     /// [`server_gone`], and what may help.
     pub(crate) fn server_gone(&self, error: &RecvError, left: Option<Duration>) -> RpcError {
-        let why = match error {
+        let advice = match error {
             RecvError::OtherHttp(other) => Some(self.on_http(other)),
+            RecvError::Tls(failure) => self.on_tls(failure),
             _ => None,
         };
-        with_advice(server_gone(error, left), why)
+        with_advice(server_gone(error, left), advice)
     }
 
     /// No connection could take the call, and what may help.
     pub(crate) fn not_opened(&self, error: &OpenError) -> RpcError {
-        let why = match error {
+        let advice = match error {
             OpenError::Connect(error) | OpenError::BackingOff { after: error, .. } => {
                 self.on_connecting(error)
             }
             _ => None,
         };
-        with_advice(not_opened(error), why)
+        with_advice(not_opened(error), advice)
     }
 
     fn on_connecting(&self, error: &ConnectError) -> Option<&'static str> {
         match error {
             ConnectError::OtherHttp(other) => Some(self.on_http(other)),
+            ConnectError::Tls(failure) => self.on_tls(failure),
             _ => None,
+        }
+    }
+
+    fn on_tls(&self, failure: &TlsFailure) -> Option<&'static str> {
+        match failure.problem.cause {
+            TlsCause::Trust => Some(self.is_not_trusted),
+            TlsCause::Name => Some(self.has_other_name),
+            TlsCause::NoClientCertificate => Some(self.wants_certificate),
+            TlsCause::Cleartext => Some("http:// in place of https:// calls a server without TLS"),
+            TlsCause::ClientCertificate | TlsCause::Other => None,
         }
     }
 

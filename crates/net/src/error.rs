@@ -2,6 +2,7 @@
 
 use h2::Reason;
 
+use crate::tls::TlsFailure;
 use crate::upstream::OtherHttp;
 
 /// Why receiving ended early.
@@ -24,6 +25,9 @@ pub enum RecvError {
     /// The peer speaks another version of HTTP, so that it has understood nothing of the request.
     #[error(transparent)]
     OtherHttp(#[from] OtherHttp),
+    /// The peer does not take our certificate, which it has said only after the handshake: it has seen no request.
+    #[error(transparent)]
+    Tls(#[from] TlsFailure),
     /// The connection was given up because the peer was silent for too long.
     #[error("the peer did not answer in time")]
     Timeout,

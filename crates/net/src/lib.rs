@@ -53,7 +53,8 @@ pub use settings::{
 pub use stats::{Counter, Gauge, ServerStats, Traffic, UpstreamStats};
 pub use tls::{
     ALPN_H2, ALPN_HTTP1, CertificateName, CheckName, ClientCertificates, ClientTls, ClientTlsConfig,
-    Identity, Pem, ServerTls, ServerTlsConfig, TlsError, TlsInfo, TlsVersions, TrustedRoots,
+    Identity, Pem, ServerTls, ServerTlsConfig, TlsCause, TlsError, TlsFailure, TlsInfo, TlsProblem,
+    TlsVersions, TrustedRoots,
 };
 pub use upstream::{
     ConnectError, Endpoint, EndpointConfig, EndpointStatus, Members, OpenError, OtherHttp, ResponseFuture,

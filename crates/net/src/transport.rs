@@ -14,6 +14,7 @@ use tokio_rustls::TlsStream;
 use crate::address::Address;
 use crate::open_sockets::OpenSocket;
 use crate::stats::Traffic;
+use crate::tls::TlsProblem;
 use crate::upstream::Greeting;
 
 /// A connected socket of either family.
@@ -42,6 +43,7 @@ pub(crate) fn unix_address(address: &tokio::net::unix::SocketAddr) -> Address {
 pub(crate) struct Meter {
     received: AtomicU64,
     greeting: OnceLock<Greeting>,
+    tls_problem: OnceLock<TlsProblem>,
     traffic: Arc<Traffic>,
 }
 
@@ -50,6 +52,7 @@ impl Meter {
         Arc::new(Self {
             received: AtomicU64::new(0),
             greeting: OnceLock::new(),
+            tls_problem: OnceLock::new(),
             traffic: Arc::clone(traffic),
         })
     }
@@ -62,6 +65,11 @@ impl Meter {
     /// How the peer began, if the bytes of its first packet tell.
     pub(crate) fn greeting(&self) -> Option<Greeting> {
         self.greeting.get().copied()
+    }
+
+    /// What the peer has against our certificate, if it has said so.
+    pub(crate) fn tls_problem(&self) -> Option<&TlsProblem> {
+        self.tls_problem.get()
     }
 
     fn take_in(&self, bytes: &[u8]) {
@@ -139,7 +147,13 @@ impl AsyncRead for Transport {
         let before = buf.filled().len();
         ready!(match &mut self.layer {
             Layer::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
-            Layer::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Layer::Tls(stream) => Pin::new(stream).poll_read(cx, buf).map_err(|error| {
+                if let Some(problem) = TlsProblem::of_reading(&error) {
+                    // The first is what ended the connection.
+                    let _new = self.meter.tls_problem.set(problem);
+                }
+                error
+            }),
         })?;
         self.meter.take_in(&buf.filled()[before..]);
         Poll::Ready(Ok(()))

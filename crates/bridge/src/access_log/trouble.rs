@@ -80,7 +80,9 @@ impl Trouble {
         match error {
             RecvError::Reset(_) | RecvError::Unprocessed(_) => Self::ServerReset,
             RecvError::Protocol(_) | RecvError::OtherHttp(_) => Self::ServerBroke,
-            RecvError::Closed(_) | RecvError::Timeout | RecvError::Cancelled => Self::ServerLost,
+            RecvError::Closed(_) | RecvError::Tls(_) | RecvError::Timeout | RecvError::Cancelled => {
+                Self::ServerLost
+            }
         }
     }
 }

@@ -7,9 +7,10 @@ use rustls::client::verify_server_name;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 
 use super::TlsVersions;
+use super::failure::Unverified;
 use super::identity::{CertificateName, names_of};
 use super::pem::{Identity, TlsError};
 use super::roots::{Roots, TrustedRoots};
@@ -148,11 +149,16 @@ impl ServerCertVerifier for ChainAndName {
         let certificate = ParsedCertificate::try_from(end_entity)?;
         match &self.check_name {
             CheckName::Any => {}
-            CheckName::ServerName => verify_server_name(&certificate, server_name)?,
+            CheckName::ServerName => {
+                if verify_server_name(&certificate, server_name).is_err() {
+                    let wanted = vec![server_name.to_str().into_owned()];
+                    return Err(Unverified::Names { wanted, found: names_of(end_entity) }.into());
+                }
+            }
             CheckName::AnyOf(wanted) => {
-                let names = names_of(end_entity);
-                if !wanted.iter().any(|wanted| carries_name(&certificate, &names, wanted)) {
-                    return Err(CertificateError::NotValidForName.into());
+                let found = names_of(end_entity);
+                if !wanted.iter().any(|wanted| carries_name(&certificate, &found, wanted)) {
+                    return Err(Unverified::Names { wanted: wanted.clone(), found }.into());
                 }
             }
         }

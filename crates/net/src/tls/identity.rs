@@ -1,5 +1,6 @@
 //! What a finished handshake says about the peer.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use rustls::pki_types::CertificateDer;
@@ -30,6 +31,15 @@ pub enum CertificateName {
     Email(String),
     /// What the subject itself is called, which may be anything that its authority has let stand there.
     CommonName(String),
+}
+
+impl fmt::Display for CertificateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(name) | Self::Uri(name) | Self::Email(name) | Self::CommonName(name) => name.fmt(f),
+            Self::Ip(address) => address.fmt(f),
+        }
+    }
 }
 
 impl TlsInfo {

@@ -1,12 +1,14 @@
 //! TLS both ways: certificates from PEM, ALPN, client certificates, names.
 
 mod client;
+mod failure;
 mod identity;
 mod pem;
 mod roots;
 mod server;
 
 pub use client::{CheckName, ClientTls, ClientTlsConfig};
+pub use failure::{TlsCause, TlsFailure, TlsProblem};
 pub use identity::{CertificateName, TlsInfo};
 pub use pem::{Identity, Pem, TlsError};
 pub use roots::TrustedRoots;

@@ -9,6 +9,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, RootCertStore};
 use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate};
 
+use super::failure::Unverified;
 use super::pem::{Pem, TlsError};
 
 /// Whose signature makes a server's certificate good.
@@ -94,7 +95,8 @@ impl Roots {
         if let Some(verified) = self.pinned.verify(certificate, now) {
             return verified;
         }
-        let certificate = ParsedCertificate::try_from(certificate)?;
+        let der = certificate;
+        let certificate = ParsedCertificate::try_from(der)?;
         verify_server_cert_signed_by_trust_anchor(
             &certificate,
             &self.anchors,
@@ -102,6 +104,7 @@ impl Roots {
             now,
             algorithms.all,
         )
+        .map_err(|error| if is_authority(der) { Unverified::Authority.into() } else { error })
     }
 }
 
@@ -115,6 +118,11 @@ fn system_roots() -> Result<RootCertStore, TlsError> {
         return Err(TlsError::NoSystemRoots { problem: problems.join("; ") });
     }
     Ok(roots)
+}
+
+/// Whether it is made for signing others; servers' are not to be.
+fn is_authority(certificate: &CertificateDer<'_>) -> bool {
+    X509Certificate::from_der(certificate).is_ok_and(|(_, certificate)| certificate.is_ca())
 }
 
 fn in_its_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {

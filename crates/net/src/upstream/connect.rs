@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::open_sockets::OpenSocket;
 use crate::server::HttpVersion;
 use crate::settings::{TcpKeepalive, UpstreamHttp};
-use crate::tls::{ALPN_H2, ALPN_HTTP1};
+use crate::tls::{ALPN_H2, ALPN_HTTP1, TlsFailure, TlsProblem};
 use crate::transport::{Meter, Socket, Transport};
 use crate::upstream::endpoint::EndpointConfig;
 use crate::upstream::greeting::OtherHttp;
@@ -34,14 +34,17 @@ pub enum ConnectError {
         /// The limit.
         limit: Duration,
     },
-    /// The TLS handshake failed: a certificate that is not trusted, or no common protocol.
-    #[error("the TLS handshake with {address} failed: {problem}")]
-    Tls {
+    /// The name that the upstream goes by cannot be used in TLS.
+    #[error("TLS cannot be spoken with {address}: {problem}")]
+    TlsName {
         /// The upstream.
         address: Address,
-        /// What went wrong.
+        /// What is wrong with it.
         problem: String,
     },
+    /// The TLS handshake failed: a certificate that is not trusted, or no common protocol.
+    #[error(transparent)]
+    Tls(#[from] TlsFailure),
     /// HTTP could not be started on the connection.
     #[error("{address} does not speak the expected HTTP: {problem}")]
     Http {
@@ -86,7 +89,7 @@ async fn connect_untimed(
         };
         return Ok((Transport::plain(socket, meter).recorded(open), http));
     };
-    let failed = |problem: String| ConnectError::Tls { address: config.address.clone(), problem };
+    let address = || config.address.clone();
     let offered: &[&[u8]] = match config.settings.http {
         UpstreamHttp::Http2 => &[ALPN_H2],
         UpstreamHttp::Http1 => &[ALPN_HTTP1],
@@ -96,8 +99,13 @@ async fn connect_untimed(
         Some(ip) => ip.to_string(),
         None => "localhost".to_owned(),
     });
-    let (connector, name) = tls.connector(&host, offered).map_err(|error| failed(error.to_string()))?;
-    let stream = connector.connect(name, socket).await.map_err(|error| failed(error.to_string()))?;
+    let (connector, name) = tls
+        .connector(&host, offered)
+        .map_err(|error| ConnectError::TlsName { address: address(), problem: error.to_string() })?;
+    let stream = connector
+        .connect(name, socket)
+        .await
+        .map_err(|error| TlsFailure { address: address(), problem: TlsProblem::of_handshake(&error) })?;
     let http = match (config.settings.http, stream.get_ref().1.alpn_protocol()) {
         // A server without ALPN that is said to speak HTTP/2 is taken at its word.
         (UpstreamHttp::Http2, _) | (UpstreamHttp::Auto, Some(ALPN_H2)) => HttpVersion::Http2,

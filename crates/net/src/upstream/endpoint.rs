@@ -9,13 +9,10 @@ use tokio::sync::watch;
 
 use crate::address::Address;
 use crate::body::SendBody;
-use crate::server::HttpVersion;
 use crate::settings::EndpointSettings;
 use crate::stats::UpstreamStats;
 use crate::tls::ClientTls;
-use crate::transport::Meter;
 use crate::upstream::connect::ConnectError;
-use crate::upstream::greeting::OtherHttp;
 use crate::upstream::pool::{Placed, Pool};
 use crate::upstream::response::ResponseFuture;
 use crate::upstream::tunnel::Tunnel;
@@ -39,12 +36,6 @@ pub struct EndpointConfig {
 }
 
 impl EndpointConfig {
-    /// The upstream's other HTTP, if a connection on which this one was spoken began so that it cannot be this one.
-    pub(super) fn other_http(&self, meter: &Meter, called_in: HttpVersion) -> Option<OtherHttp> {
-        let other = meter.greeting()?.rules_out(called_in);
-        other.then(|| OtherHttp { address: self.address.clone(), called_in })
-    }
-
     /// An endpoint in cleartext with the default settings.
     pub fn new(address: impl Into<Address>) -> Self {
         Self {

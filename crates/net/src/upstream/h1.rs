@@ -22,6 +22,7 @@ use crate::upstream::h2::default_authority;
 use crate::upstream::lifetime::watch;
 use crate::upstream::pool::Pool;
 use crate::upstream::response::ResponseFuture;
+use crate::upstream::verdict::Verdict;
 
 /// A connection that has no request. Dropped, it closes.
 #[derive(Debug)]
@@ -81,8 +82,8 @@ pub(super) async fn start(
     .await;
     early_end |= matches!(sender.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)));
     if early_end {
-        return Err(match pool.config().other_http(&meter, HttpVersion::Http1) {
-            Some(other) => other.into(),
+        return Err(match Verdict::of(pool.config(), &meter, HttpVersion::Http1) {
+            Some(verdict) => verdict.into(),
             None => ConnectError::Http {
                 address: pool.config().address.clone(),
                 problem: "the connection was closed at once".to_owned(),
@@ -188,6 +189,8 @@ fn exchange(
             let idle = pool.idle_connection().await.map_err(|error| match error {
                 OpenError::Connect(ConnectError::OtherHttp(other))
                 | OpenError::BackingOff { after: ConnectError::OtherHttp(other), .. } => other.into(),
+                OpenError::Connect(ConnectError::Tls(failure))
+                | OpenError::BackingOff { after: ConnectError::Tls(failure), .. } => failure.into(),
                 error => RecvError::Closed(error.to_string()),
             })?;
             lease = Lease::new(pool, idle);
@@ -258,15 +261,15 @@ impl Lease {
         }
     }
 
-    /// What the response failed of, given how the connection began; and counts that.
+    /// What the response failed of, given what the upstream sent; and counts that.
     pub(crate) fn explain(&self, error: RecvError) -> RecvError {
         let config = self.pool.config();
         if matches!(error, RecvError::Protocol(_)) {
             config.stats.protocol_errors.increment();
         }
         let idle = self.idle.as_ref();
-        match idle.and_then(|idle| config.other_http(&idle.meter, HttpVersion::Http1)) {
-            Some(other) => other.into(),
+        match idle.and_then(|idle| Verdict::of(config, &idle.meter, HttpVersion::Http1)) {
+            Some(verdict) => verdict.into(),
             None => error,
         }
     }

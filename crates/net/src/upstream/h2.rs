@@ -22,10 +22,10 @@ use crate::server::HttpVersion;
 use crate::transport::{Meter, Transport};
 use crate::upstream::connect::ConnectError;
 use crate::upstream::endpoint::{EndpointConfig, OpenError};
-use crate::upstream::greeting::OtherHttp;
 use crate::upstream::lifetime::watch;
 use crate::upstream::pool::Pool;
 use crate::upstream::response::ResponseFuture;
+use crate::upstream::verdict::Verdict;
 
 /// One connection. Held by the pool while it takes requests, and by its streams; when nobody holds it, it closes.
 #[derive(Debug)]
@@ -159,8 +159,8 @@ impl H2Connection {
         most.is_some_and(|most| self.requests.load(Relaxed) >= most)
     }
 
-    fn other_http(&self) -> Option<OtherHttp> {
-        self.pool.config().other_http(&self.meter, HttpVersion::Http2)
+    fn verdict(&self) -> Option<Verdict> {
+        Verdict::of(self.pool.config(), &self.meter, HttpVersion::Http2)
     }
 
     /// Sends a request if there is room for it.
@@ -190,8 +190,8 @@ impl H2Connection {
                 let body = if end { Outlet::Closed } else { Outlet::Client(Arc::clone(&stream)) };
                 Ok(Offer::Taken((ResponseFuture::http2(response, stream), SendBody::new(body))))
             }
-            Err(error) if error.is_io() || error.is_go_away() => Err(match self.other_http() {
-                Some(other) => OpenError::Connect(other.into()),
+            Err(error) if error.is_io() || error.is_go_away() => Err(match self.verdict() {
+                Some(verdict) => OpenError::Connect(verdict.into()),
                 None => OpenError::Closed { address: config.address.clone() },
             }),
             Err(error) => Err(OpenError::Invalid { problem: error.to_string() }),
@@ -257,16 +257,18 @@ impl ClientStream {
         self.reset(Reason::CANCEL);
     }
 
-    /// What the response failed of, given how the connection began and what it died of.
+    /// What the response failed of, given what the upstream sent and what the connection died of.
     pub(crate) fn explain(&self, error: RecvError) -> RecvError {
         let stats = &self.connection.pool.config().stats;
         match &error {
             RecvError::Reset(_) | RecvError::Unprocessed(_) => stats.resets_received.increment(),
             RecvError::Protocol(_) => stats.protocol_errors.increment(),
             RecvError::Closed(_) if self.connection.timed_out.load(Relaxed) => return RecvError::Timeout,
-            RecvError::Closed(_) | RecvError::OtherHttp(_) | RecvError::Timeout | RecvError::Cancelled => {}
+            RecvError::Closed(_) | RecvError::Timeout | RecvError::Cancelled => {}
+            // Found out below.
+            RecvError::OtherHttp(_) | RecvError::Tls(_) => {}
         }
-        self.connection.other_http().map_or(error, RecvError::from)
+        self.connection.verdict().map_or(error, RecvError::from)
     }
 }
 

@@ -12,6 +12,7 @@ mod members;
 mod pool;
 mod response;
 mod tunnel;
+mod verdict;
 
 pub use authority::set_authority;
 pub use connect::ConnectError;

@@ -8,16 +8,18 @@ use bytes::Bytes;
 use http::Response;
 use landbridge_net::{
     ALPN_H2, ALPN_HTTP1, CertificateName, CheckName, ClientCertificates, ClientTls, ClientTlsConfig,
-    ConnectError, Endpoint, Identity, OpenError, Pem, Server, ServerSettings, ServerTls, ServerTlsConfig,
-    TlsError, TlsVersions, TrustedRoots, UpstreamHttp,
+    ConnectError, Endpoint, EndpointConfig, Identity, OpenError, Pem, RecvError, Server, ServerSettings,
+    ServerTls, ServerTlsConfig, TlsCause, TlsError, TlsProblem, TlsVersions, TrustedRoots, UpstreamHttp,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::world::*;
 
@@ -122,11 +124,15 @@ async fn says(endpoint: &Endpoint) -> String {
     String::from_utf8(text.to_vec()).expect("text")
 }
 
-async fn tls_failure(endpoint: &Endpoint) -> String {
+async fn tls_problem(endpoint: &Endpoint) -> TlsProblem {
     match within(endpoint.open(get("/"), true)).await {
-        Err(OpenError::Connect(ConnectError::Tls { problem, .. })) => problem,
+        Err(OpenError::Connect(ConnectError::Tls(failure))) => failure.problem,
         other => panic!("expected a TLS failure, got {other:?}"),
     }
+}
+
+async fn tls_failure(endpoint: &Endpoint) -> String {
+    tls_problem(endpoint).await.to_string()
 }
 
 #[tokio::test]
@@ -240,8 +246,9 @@ async fn an_optional_certificate_may_be_missing_but_not_bad() {
 async fn a_server_that_is_not_trusted_is_not_talked_to() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let world = world(&server_config(&stranger, &["localhost"]));
-    let problem = tls_failure(&endpoint(&world, UpstreamHttp::Http2, &trusting(&authority))).await;
-    assert!(problem.contains("invalid peer certificate"), "{problem}");
+    let problem = tls_problem(&endpoint(&world, UpstreamHttp::Http2, &trusting(&authority))).await;
+    assert_eq!(problem.cause, TlsCause::Trust);
+    assert!(problem.to_string().starts_with("the server's certificate is not trusted: "), "{problem}");
 }
 
 /// A certificate that signs itself, as `openssl req -x509` makes it: an authority's by its extensions.
@@ -282,8 +289,9 @@ async fn a_server_is_trusted_by_its_own_certificate() {
     let (_world, endpoint) = between(&own, &own);
     says(&endpoint).await;
     let (_world, endpoint) = between(&own, &self_signed(2020..2100));
-    let problem = tls_failure(&endpoint).await;
-    assert!(problem.contains("invalid peer certificate"), "{problem}");
+    let problem = tls_problem(&endpoint).await;
+    assert_eq!(problem.cause, TlsCause::Trust);
+    assert!(problem.to_string().contains("it is an authority's own"), "{problem}");
 }
 
 #[tokio::test]
@@ -298,8 +306,80 @@ async fn a_servers_own_certificate_counts_only_in_its_time_and_for_its_name() {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let elsewhere = signed_by_itself(&params);
     let (_world, endpoint) = between(&elsewhere, &elsewhere);
-    let problem = tls_failure(&endpoint).await;
-    assert!(problem.contains("name"), "{problem}");
+    let problem = tls_problem(&endpoint).await;
+    assert_eq!(problem.cause, TlsCause::Name);
+    assert_eq!(problem.to_string(), "the server's certificate is for elsewhere, and not for localhost");
+}
+
+/// A server under TLS that wants its clients' certificates. It reads on when it has refused one: with a close alone its
+/// word could get lost.
+async fn demanding(authority: &Authority) -> SocketAddr {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).expect("PEM")).expect("a root");
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let identity = authority.issue(&["localhost"]);
+    let (Pem::Inline(certificate), Pem::Inline(key)) = (identity.certificates, identity.key) else {
+        panic!("they are inline")
+    };
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_client_cert_verifier(clients.build().expect("a verifier"))
+        .with_single_cert(
+            vec![CertificateDer::from_pem_slice(&certificate).expect("PEM")],
+            PrivateKeyDer::from_pem_slice(&key).expect("PEM"),
+        )
+        .expect("an identity");
+    config.alpn_protocols = both_alpn();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let accepting = acceptor.accept(socket).into_fallible();
+            tokio::spawn(async move {
+                if let Err((_refused, mut socket)) = accepting.await {
+                    socket.shutdown().await.expect("ended");
+                    let _all = socket.read_to_end(&mut Vec::new()).await;
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn what_a_server_has_against_our_certificate_is_told() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let address = demanding(&authority).await;
+    for http in BOTH {
+        for versions in [TlsVersions::Only1_3, TlsVersions::Only1_2] {
+            for (identity, cause) in [
+                (None, TlsCause::NoClientCertificate),
+                (Some(stranger.issue(&["client.test"])), TlsCause::ClientCertificate),
+            ] {
+                if versions == TlsVersions::Only1_2 && identity.is_none() {
+                    // TLS 1.2 has no word for that.
+                    continue;
+                }
+                let mut config = EndpointConfig::new(address);
+                config.settings.http = http;
+                config.host = Some("localhost".to_owned());
+                let tls = ClientTlsConfig { identity, versions, ..trusting(&authority) };
+                config.tls = Some(ClientTls::load(&tls).expect("a configuration"));
+                let failure = match within(Endpoint::new(config).open(get("/"), true)).await {
+                    Err(OpenError::Connect(ConnectError::Tls(failure))) => failure,
+                    Ok((response, _body)) => match within(response).await {
+                        Err(RecvError::Tls(failure)) => failure,
+                        other => panic!("{http:?} {versions:?}: {other:?}"),
+                    },
+                    other => panic!("{http:?} {versions:?}: {other:?}"),
+                };
+                assert_eq!(failure.problem.cause, cause, "{failure}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,9 @@ const ADVICE: Advice = Advice {
     speaks_http2: "give the client protocol=ProtocolType.GRPC if it is a gRPC server, or else its transport \
                    http_version=\"2\"",
     lacks_http2: "give the client protocol=ProtocolType.CONNECT or GRPC_WEB, and its transport no http_version=\"2\"",
+    is_not_trusted: "give its authority, or the certificate itself, as TlsSettings(ca=...)",
+    has_other_name: "call it by a name that its certificate has, or give that as TlsSettings(server_name=...)",
+    wants_certificate: "give one as TlsSettings(certificate=..., private_key=...)",
 };
 
 /// What `landbridge.client.Transport` hands over; it documents the fields, their units and their defaults.
