@@ -326,13 +326,13 @@ class WireConversation(Conversation):
         if head is None:
             call.check()
             return Headers()
-        return Headers(head[1])
+        return Headers._received(head[1])
 
     def trailers(self) -> Headers:
         trailers = None if self._call is None else self._call.trailers()
         if trailers is None:
             raise RuntimeError("the trailers come with the end of the stream, which has not come")
-        return Headers(trailers)
+        return Headers._received(trailers)
 
     def cancel(self) -> None:
         # From any thread; one in which the call begins right now looks at this behind that.
