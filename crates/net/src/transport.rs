@@ -72,6 +72,16 @@ impl Meter {
         self.tls_problem.get()
     }
 
+    fn take_in_failure(&self, error: io::Error) -> io::Error {
+        if self.received() == 0
+            && let Some(problem) = TlsProblem::of_first_read(&error)
+        {
+            // The first is what ended the connection.
+            let _new = self.tls_problem.set(problem);
+        }
+        error
+    }
+
     fn take_in(&self, bytes: &[u8]) {
         if self.received.fetch_add(bytes.len() as u64, Relaxed) == 0
             && let Some(greeting) = Greeting::of(bytes)
@@ -98,16 +108,24 @@ pub(crate) struct Transport {
     layer: Layer,
     /// Bytes that were looked at to find out which HTTP this is, and still have to be read.
     replay: Bytes,
+    /// What a write has failed with, while the peer's last words are not read.
+    broken: Option<io::Error>,
     meter: Arc<Meter>,
 }
 
 impl Transport {
     pub(crate) fn plain(socket: Socket, meter: Arc<Meter>) -> Self {
-        Self { _open: None, layer: Layer::Plain(socket), replay: Bytes::new(), meter }
+        Self { _open: None, layer: Layer::Plain(socket), replay: Bytes::new(), broken: None, meter }
     }
 
     pub(crate) fn tls(stream: impl Into<TlsStream<Socket>>, meter: Arc<Meter>) -> Self {
-        Self { _open: None, layer: Layer::Tls(Box::new(stream.into())), replay: Bytes::new(), meter }
+        Self {
+            _open: None,
+            layer: Layer::Tls(Box::new(stream.into())),
+            replay: Bytes::new(),
+            broken: None,
+            meter,
+        }
     }
 
     /// Its socket is recorded for as long as this lives.
@@ -125,10 +143,42 @@ impl Transport {
         &self.meter
     }
 
-    fn sent(&self, result: &Poll<io::Result<usize>>) {
-        if let Poll::Ready(Ok(len)) = result {
-            self.meter.traffic.sent.add(*len as u64);
+    /// Counts a write. One that fails does so when the peer's last words are read.
+    fn after_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        result: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match result {
+            Poll::Ready(Ok(len)) => self.meter.traffic.sent.add(len as u64),
+            Poll::Ready(Err(error)) => {
+                self.broken = Some(error);
+                return self.poll_broken(cx);
+            }
+            Poll::Pending => {}
         }
+        result
+    }
+
+    /// Reads why the peer has closed, and fails with what has broken then. A peer that does not take our certificate has
+    /// said so, and nobody reads on from a connection that breaks before anything was received on it.
+    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let Layer::Tls(stream) = &mut self.layer
+            && self.meter.received() == 0
+        {
+            let mut room = [0; 256];
+            let mut buf = ReadBuf::new(&mut room);
+            // The other direction of a broken socket is over, too, so that this does not wait for the peer.
+            match ready!(Pin::new(stream).poll_read(cx, &mut buf)) {
+                Ok(()) => {
+                    self.meter.take_in(buf.filled());
+                    self.unread(Bytes::copy_from_slice(buf.filled()));
+                }
+                Err(error) => drop(self.meter.take_in_failure(error)),
+            }
+        }
+        let error = self.broken.take().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
+        Poll::Ready(Err(error))
     }
 }
 
@@ -147,13 +197,9 @@ impl AsyncRead for Transport {
         let before = buf.filled().len();
         ready!(match &mut self.layer {
             Layer::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
-            Layer::Tls(stream) => Pin::new(stream).poll_read(cx, buf).map_err(|error| {
-                if let Some(problem) = TlsProblem::of_reading(&error) {
-                    // The first is what ended the connection.
-                    let _new = self.meter.tls_problem.set(problem);
-                }
-                error
-            }),
+            Layer::Tls(stream) => {
+                Pin::new(stream).poll_read(cx, buf).map_err(|error| self.meter.take_in_failure(error))
+            }
         })?;
         self.meter.take_in(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
@@ -162,12 +208,14 @@ impl AsyncRead for Transport {
 
 impl AsyncWrite for Transport {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.broken.is_some() {
+            return self.poll_broken(cx);
+        }
         let result = match &mut self.layer {
             Layer::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
             Layer::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         };
-        self.sent(&result);
-        result
+        self.after_write(cx, result)
     }
 
     fn poll_write_vectored(
@@ -175,12 +223,14 @@ impl AsyncWrite for Transport {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.broken.is_some() {
+            return self.poll_broken(cx);
+        }
         let result = match &mut self.layer {
             Layer::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
             Layer::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         };
-        self.sent(&result);
-        result
+        self.after_write(cx, result)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -99,13 +99,18 @@ impl TlsProblem {
         }
     }
 
-    /// What the server made of our certificate, if a connection ended by that. Under TLS 1.3 it says so when the client
-    /// is through with the handshake.
-    pub(crate) fn of_reading(error: &io::Error) -> Option<Self> {
-        let Some(Error::AlertReceived(alert)) = tls_error(error) else { return None };
-        let problem = Self::of_alert(*alert);
-        matches!(problem.cause, TlsCause::NoClientCertificate | TlsCause::ClientCertificate)
-            .then_some(problem)
+    /// What the server made of our certificate, if that is what the first read from a connection ended with. Under TLS
+    /// 1.3 the client is through with the handshake by then.
+    pub(crate) fn of_first_read(error: &io::Error) -> Option<Self> {
+        match tls_error(error) {
+            Some(Error::AlertReceived(alert)) => Some(Self::of_alert(*alert)),
+            None if error.kind() == io::ErrorKind::UnexpectedEof => {
+                let text = "the server closed the connection behind it without a word, as one may that does not take \
+                            the client's certificate, or was shown none";
+                Some(Self { cause: TlsCause::Other, text: text.to_owned() })
+            }
+            _ => None,
+        }
     }
 
     fn of_certificate(error: &CertificateError) -> Self {
