@@ -46,29 +46,31 @@ pub const REQUEST_HEADERS: &str = "authorization,content-type,connect-protocol-v
 const RESPONSE_HEADERS: &str = "grpc-status,grpc-message,grpc-status-details-bin,grpc-encoding,content-encoding,\
      connect-content-encoding";
 
-/// A request from a page whose origin may call.
+/// A request to a server that lets pages of other origins call.
 #[derive(Debug)]
 pub struct CrossOrigin<'a> {
     grants: &'a Grants,
-    origin: HeaderValue,
+    /// The origin of the page that it comes from, where that may call.
+    origin: Option<HeaderValue>,
 }
 
 impl<'a> CrossOrigin<'a> {
-    /// None for requests that come from no page, or from one that `allows` says may not call.
-    pub fn of(grants: &'a Grants, headers: &HeaderMap, allows: impl FnOnce(&str) -> bool) -> Option<Self> {
-        let origin = headers.get(header::ORIGIN)?;
-        origin.to_str().is_ok_and(allows).then(|| Self { grants, origin: origin.clone() })
+    /// `allows` says which origins may call.
+    pub fn of(grants: &'a Grants, headers: &HeaderMap, allows: impl FnOnce(&str) -> bool) -> Self {
+        let origin = headers.get(header::ORIGIN).filter(|origin| origin.to_str().is_ok_and(allows)).cloned();
+        Self { grants, origin }
     }
 
-    /// The answer to a preflight request; none for any other request.
+    /// The answer to a preflight request of a page that may call; none for any other request.
     pub fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response<()>> {
+        let origin = self.origin.as_ref()?;
         if method != Method::OPTIONS || !headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
             return None;
         }
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let out = response.headers_mut();
-        self.allow(out);
+        self.allow(origin, out);
         let methods = match &self.grants.methods {
             Listed::These(methods) if methods.is_empty() => HeaderValue::from_static("GET,POST"),
             Listed::These(methods) => joined(methods.iter().map(Method::as_str)),
@@ -91,9 +93,13 @@ impl<'a> CrossOrigin<'a> {
         Some(response)
     }
 
-    /// What every response to such a page says.
+    /// Says in a response what a page may do with it.
     pub fn expose(&self, out: &mut HeaderMap) {
-        self.allow(out);
+        let Some(origin) = &self.origin else {
+            vary(out);
+            return;
+        };
+        self.allow(origin, out);
         let exposed = match &self.grants.response_headers {
             // The names that this response really has, trailers of unary calls among them.
             Listed::These(names) if names.is_empty() => {
@@ -107,14 +113,18 @@ impl<'a> CrossOrigin<'a> {
         out.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
 
-    fn allow(&self, out: &mut HeaderMap) {
-        out.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, self.origin.clone());
-        // The answer depends on who asks, and caches have to know.
-        out.append(header::VARY, HeaderValue::from_static("origin"));
+    fn allow(&self, origin: &HeaderValue, out: &mut HeaderMap) {
+        out.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        vary(out);
         if self.grants.credentials {
             out.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
     }
+}
+
+/// The answer depends on who asks, and caches have to know.
+fn vary(out: &mut HeaderMap) {
+    out.append(header::VARY, HeaderValue::from_static("origin"));
 }
 
 fn joined<'n>(names: impl Iterator<Item = &'n str>) -> HeaderValue {

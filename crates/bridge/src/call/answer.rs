@@ -10,7 +10,7 @@ use landbridge_client::server_gone;
 use landbridge_net::{Frame, RecvBody, RecvError, Responder, SendBody};
 use landbridge_wire::output::Finish;
 use landbridge_wire::{
-    End, Limits, MethodInfo, Offer, Output, ResponseEvent, ResponseReader, ResponseWriter, RpcError,
+    End, Limits, MethodInfo, Offer, Output, Protocol, ResponseEvent, ResponseReader, ResponseWriter, RpcError,
 };
 
 use super::pace::Pace;
@@ -33,6 +33,8 @@ pub(crate) struct Answer<'a> {
     writer: ResponseWriter,
     extra: ResponseHeaders<'a>,
     out: Output<Response<()>>,
+    /// Whether a piece of a message is out and the rest is not.
+    broken_off: bool,
     record: Record<'a>,
 }
 
@@ -55,7 +57,7 @@ impl<'a> Answer<'a> {
         extra: ResponseHeaders<'a>,
         record: Record<'a>,
     ) -> Self {
-        Self { way: Way::Unanswered(responder), writer, extra, out: Output::new(), record }
+        Self { way: Way::Unanswered(responder), writer, extra, out: Output::new(), broken_off: false, record }
     }
 
     /// See [`ResponseWriter::method_is_unknown`].
@@ -84,8 +86,10 @@ impl<'a> Answer<'a> {
 
     /// Ends the call with an error of our own.
     pub(crate) async fn fail(&mut self, error: RpcError) {
-        if self.writer.is_done() {
-            // The end is written, and some of what comes before it cannot be sent any more: only a cut tells that.
+        // An end in the content would be taken for the rest of the message.
+        let takes_no_end = self.broken_off && self.writer.protocol() != Protocol::Grpc;
+        if self.writer.is_done() || takes_no_end {
+            // Some of what comes before the end cannot be sent any more: only a cut tells that.
             self.record.cut(error.code);
             self.way = Way::Over;
             return;
@@ -201,7 +205,9 @@ impl<'a> Answer<'a> {
         if !self.out.body.is_empty() || ends_with_body {
             let Way::Started(send) = &mut self.way else { return Err(CallerGone) };
             let body = self.out.body.drain(..);
+            self.broken_off = true;
             send.data_chunks(body, ends_with_body).await.map_err(|_| CallerGone)?;
+            self.broken_off = false;
         }
         if let Some(Finish::Trailers(trailers)) = self.out.finish.take() {
             let Way::Started(send) = &mut self.way else { return Err(CallerGone) };

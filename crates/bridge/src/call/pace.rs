@@ -1,5 +1,6 @@
 //! The clock of one call: its deadlines, how long it has been silent, and how much it has carried.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -166,9 +167,17 @@ impl Pace {
     pub(crate) async fn overdue(&self, times: Times, ticks: &Arc<Ticks>) -> Overdue {
         let mut young = true;
         loop {
-            if ticks.is_parting() {
+            // An answer that is complete may go on leaving, until it is cut.
+            let may_part = !self.response_ended.load(Ordering::Relaxed);
+            if may_part && ticks.is_parting() {
                 return Overdue::Drain;
             }
+            let parting = async {
+                match may_part {
+                    true => ticks.parting().await,
+                    false => pending().await,
+                }
+            };
             // Of nearly every call it is only to be seen that its limits are far, for which the cheap clock will do.
             let now = Duration::from_millis(self.now());
             let elapsed = if young { now } else { self.elapsed() };
@@ -202,15 +211,15 @@ impl Pace {
                 limit(from.saturating_add(route + COARSE), Overdue::Route(route));
             }
             let Some((at, overdue)) = next else {
-                ticks.parting().await;
-                return Overdue::Drain;
+                parting.await;
+                continue;
             };
             match at.checked_sub(elapsed) {
                 Some(left) if young && left > Ticks::APART => ticks.next().await,
                 _ if young => {}
                 None | Some(Duration::ZERO) => return overdue,
                 Some(left) => {
-                    let _parting = tokio::time::timeout(left, ticks.parting()).await;
+                    let _parting = tokio::time::timeout(left, parting).await;
                 }
             }
             young = false;

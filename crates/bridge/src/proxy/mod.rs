@@ -71,7 +71,7 @@ impl Proxy {
         let (peer, tls) = (connection.peer(), connection.tls().is_some());
         caller::identify(&self.listener.http, peer, tls, head.headers_mut());
         let route = self.route(&head, respond.authority());
-        let cors = route.and_then(|route| route.cors.as_deref()).and_then(|policy| {
+        let cors = route.and_then(|route| route.cors.as_deref()).map(|policy| {
             CrossOrigin::of(&policy.grants, head.headers(), |origin| policy.allows_origin(origin))
         });
         let target = match route.map(|route| &route.action) {

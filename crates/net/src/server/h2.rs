@@ -46,7 +46,8 @@ pub(super) async fn serve<H: Handler>(
     let handshake = tokio::time::timeout(server.settings.header_timeout, handshake);
     let shaken = tokio::select! {
         shaken = handshake => shaken,
-        () = drain.reached(DrainPhase::Aborting) => return,
+        // It has asked for nothing yet.
+            () = drain.reached(DrainPhase::Ending) => return,
     };
     let mut h2 = match shaken {
         Ok(Ok(h2)) => h2,

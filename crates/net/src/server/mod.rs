@@ -135,7 +135,8 @@ fn admit<H: Handler>(
     tokio::spawn(async move {
         let begun = tokio::select! {
             begun = begin(socket, peer, Arc::clone(&open.server), &drain) => begun,
-            () = drain.reached(DrainPhase::Aborting) => None,
+            // It has asked for nothing yet.
+            () = drain.reached(DrainPhase::Ending) => None,
         };
         if let Some((transport, connection)) = begun {
             converse(transport, connection, handler, drain, outbox).await;

@@ -10,6 +10,7 @@ use landbridge_wire::output::Finish;
 use landbridge_wire::plain::{Content, PlainWriter};
 use landbridge_wire::{Chunks, Code, End, Output, RpcError};
 
+use super::parting::Parting;
 use crate::handoff::{Channel, Outgoing};
 
 /// Small pieces are sent as one, up to this size, in bytes: one write is cheaper than several.
@@ -19,7 +20,7 @@ const SEND_TOGETHER: usize = 16 << 10;
 #[derive(Debug)]
 pub(super) struct Answering<'a> {
     way: Way,
-    /// Of a page that may call.
+    /// Where pages of other origins may call.
     cors: Option<CrossOrigin<'a>>,
     writer: PlainWriter,
     out: Output<Response<()>>,
@@ -35,9 +36,14 @@ enum Way {
     Over,
 }
 
-/// The caller takes no more.
+/// Why an answer does not go on.
 #[derive(Debug)]
-pub(super) struct CallerGone;
+pub(super) enum Stopped {
+    /// The caller takes no more.
+    CallerGone,
+    /// The server stops, and all that was given has been sent.
+    Parting,
+}
 
 impl<'a> Answering<'a> {
     pub(super) fn new(responder: Responder, writer: PlainWriter, cors: Option<CrossOrigin<'a>>) -> Self {
@@ -61,13 +67,17 @@ impl<'a> Answering<'a> {
         let _gone = self.send().await;
     }
 
-    /// Sends what Python gives, to the end of the answer.
+    /// Sends what Python gives, to the end of the answer or until the server stops.
     ///
     /// # Errors
-    /// The caller went away.
-    pub(super) async fn pass_on(&mut self, channel: &Channel) -> Result<(), CallerGone> {
+    /// The caller went away, or the server stops.
+    pub(super) async fn pass_on(&mut self, channel: &Channel, parting: &Parting) -> Result<(), Stopped> {
         loop {
-            let (outgoing, bytes) = poll_fn(|cx| channel.poll_outgoing(cx)).await;
+            let (outgoing, bytes) = tokio::select! {
+                biased;
+                given = poll_fn(|cx| channel.poll_outgoing(cx)) => given,
+                () = parting.is_due() => return Err(Stopped::Parting),
+            };
             for outgoing in outgoing {
                 self.write(outgoing);
             }
@@ -104,7 +114,7 @@ impl<'a> Answering<'a> {
     }
 
     /// Sends what is written.
-    async fn send(&mut self) -> Result<(), CallerGone> {
+    async fn send(&mut self) -> Result<(), Stopped> {
         let nothing = self.out.head.is_none() && self.out.body.is_empty() && self.out.finish.is_none();
         if nothing {
             // What was given waits for what it goes out with.
@@ -118,7 +128,7 @@ impl<'a> Answering<'a> {
                 cors.expose(head.headers_mut());
             }
             let Way::Unanswered(responder) = std::mem::replace(&mut self.way, Way::Over) else {
-                return Err(CallerGone);
+                return Err(Stopped::CallerGone);
             };
             if let Some(end) = finish.take_if(|_| body.len() <= 1) {
                 let trailers = match end {
@@ -130,13 +140,13 @@ impl<'a> Answering<'a> {
             }
             self.way = Way::Started(responder.respond(head, false));
         }
-        let Way::Started(sending) = &mut self.way else { return Err(CallerGone) };
+        let Way::Started(sending) = &mut self.way else { return Err(Stopped::CallerGone) };
         let ends_with_body = finish == Some(Finish::Body);
         if !body.is_empty() || ends_with_body {
-            sending.data_chunks(body, ends_with_body).await.map_err(|_| CallerGone)?;
+            sending.data_chunks(body, ends_with_body).await.map_err(|_| Stopped::CallerGone)?;
         }
         if let Some(Finish::Trailers(trailers)) = finish {
-            sending.trailers(trailers).map_err(|_| CallerGone)?;
+            sending.trailers(trailers).map_err(|_| Stopped::CallerGone)?;
         }
         self.broken_off = false;
         Ok(())

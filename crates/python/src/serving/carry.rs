@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use landbridge_wire::{Code, RpcError};
 
-use super::answering::Answering;
+use super::answering::{Answering, Stopped};
 use super::facts::Facts;
 use super::front::Front;
 use super::receiving::Receiving;
@@ -61,16 +61,19 @@ pub(super) async fn carry(
     let exchange = async {
         tokio::select! {
             biased;
-            answered = answering.pass_on(&channel) => {
-                // Otherwise the caller is gone, which the drop of `caller` tells.
-                if answered.is_ok() {
+            answered = answering.pass_on(&channel, front.parting()) => match answered {
+                Ok(()) => {
                     channel.be_over(Over::Answered);
+                    None
                 }
-            }
-            () = gone => {}
+                // That tells the drop of `caller`.
+                Err(Stopped::CallerGone) => None,
+                Err(Stopped::Parting) => Some(Cut::Stopping),
+            },
+            () = gone => None,
         }
     };
-    if let Err(cut) = uncut(front, deadline, exchange).await {
+    if let Some(cut) = within(deadline, exchange).await.unwrap_or(Some(Cut::TooLate)) {
         channel.be_over(cut.over());
         let _too_slow = tokio::time::timeout(LAST_WORDS, answering.fail(cut.error())).await;
     }
@@ -113,6 +116,7 @@ impl Cut {
     }
 }
 
+/// Waits for the request, unless something ends the call before.
 async fn uncut<F: Future>(front: &Front, deadline: Option<Instant>, work: F) -> Result<F::Output, Cut> {
     let work = async {
         tokio::select! {
@@ -121,9 +125,13 @@ async fn uncut<F: Future>(front: &Front, deadline: Option<Instant>, work: F) -> 
             () = front.parting().is_due() => Err(Cut::Stopping),
         }
     };
+    within(deadline, work).await.unwrap_or(Err(Cut::TooLate))
+}
+
+async fn within<F: Future>(deadline: Option<Instant>, work: F) -> Option<F::Output> {
     match deadline {
-        None => work.await,
-        Some(deadline) => tokio::time::timeout_at(deadline.into(), work).await.unwrap_or(Err(Cut::TooLate)),
+        None => Some(work.await),
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), work).await.ok(),
     }
 }
 

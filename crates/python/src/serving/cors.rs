@@ -12,8 +12,7 @@ pub(crate) struct Cors {
 }
 
 impl Cors {
-    /// None for requests that come from no page, or from one that may not call.
-    pub(super) fn of(&self, headers: &HeaderMap) -> Option<CrossOrigin<'_>> {
+    pub(super) fn of(&self, headers: &HeaderMap) -> CrossOrigin<'_> {
         CrossOrigin::of(&self.grants, headers, |origin| {
             self.origins.as_ref().is_none_or(|origins| origins.iter().any(|allowed| allowed == origin))
         })

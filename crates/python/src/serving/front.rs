@@ -121,7 +121,7 @@ impl Handler for Front {
             }
             return plain_http::carry(self, request, responder).await;
         }
-        let cors = self.shared.cors.as_ref().and_then(|cors| cors.of(request.headers()));
+        let cors = self.shared.cors.as_ref().map(|cors| cors.of(request.headers()));
         if let Some(preflight) =
             cors.as_ref().and_then(|cors| cors.preflight(request.method(), request.headers()))
         {

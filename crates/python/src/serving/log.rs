@@ -41,8 +41,8 @@ impl Subscriber for Log {
     fn event(&self, event: &tracing::Event<'_>) {
         let mut said = Said::default();
         event.record(&mut said);
-        let Said { message, fields } = said;
-        self.events.put(Event::Log { level: *event.metadata().level(), message: message + &fields });
+        let message = said.line();
+        self.events.put(Event::Log { level: *event.metadata().level(), message });
     }
 
     // Spans are never enabled.
@@ -66,6 +66,25 @@ struct Said {
     message: String,
     fields: String,
 }
+
+impl Said {
+    /// Not more than [`LONGEST`], and nothing that a terminal or a reader of lines takes for more than text: some of it
+    /// comes from peers.
+    fn line(self) -> String {
+        let said = self.message + &self.fields;
+        let mut line = String::with_capacity(said.len());
+        for character in said.chars().take(LONGEST) {
+            match character.is_control() {
+                true => line.extend(character.escape_default()),
+                false => line.push(character),
+            }
+        }
+        line
+    }
+}
+
+/// The most characters of a line.
+const LONGEST: usize = 1_000;
 
 impl Visit for Said {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

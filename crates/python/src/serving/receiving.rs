@@ -7,7 +7,6 @@ use landbridge_net::{Frame, RecvBody, RecvError};
 use landbridge_wire::plain::{Content, PlainEvent, PlainReader};
 use landbridge_wire::{Code, RpcError};
 
-use super::answering::CallerGone;
 use crate::handoff::{Channel, Flow};
 
 /// Reads a request's messages.
@@ -18,6 +17,10 @@ pub(super) struct Receiving {
     /// How long the caller may be silent.
     patience: Option<Duration>,
 }
+
+/// The request broke off: nobody waits for the answer.
+#[derive(Debug)]
+pub(super) struct CallerGone;
 
 impl Receiving {
     pub(super) fn new(body: RecvBody, reader: PlainReader) -> Self {
