@@ -42,6 +42,9 @@ LAST_WORDS = 1.0
 """Seconds that a write may still take when the deadline has passed."""
 
 
+_DIGITS = 19
+"""The most that the length of a content has, which is 64 bits."""
+
 _NO_WEBSOCKETS = "calls come over HTTP, not by WebSocket"
 
 
@@ -257,13 +260,15 @@ class AsgiCall:
 
     async def conclude(self) -> None:
         """Send the end of the answer."""
-        if self.may_finish:
+        left_ms = self.timeout_ms()
+        patience = PATIENCE if left_ms is None else min(PATIENCE, left_ms / 1000 - AFTER_DEADLINE)
+        if patience > 0 and self.may_finish:
             self._is_discarding = True
-            await self._within(PATIENCE, self._rest())
+            await self._within(patience, self._rest())
         await self.writable()
 
     async def _rest(self) -> None:
-        while self.may_finish:
+        while self.may_finish and not self.is_gone:
             await self._more()
 
     async def writable(self) -> None:
@@ -287,6 +292,18 @@ class AsgiCall:
 
     async def take_arrivals(self) -> None:
         """Take what comes of the request, as far as it is wanted. Returns when the caller has gone away."""
+        try:
+            await self._take_arrivals()
+        except Exception:
+            self._go()
+            raise
+        self._go()
+
+    def _go(self) -> None:
+        self.is_gone = True
+        self._arrived.set()
+
+    async def _take_arrivals(self) -> None:
         has_ended = False
         while (event := await self._receive())["type"] != "http.disconnect":
             if has_ended:
@@ -303,7 +320,6 @@ class AsgiCall:
             if not has_ended:
                 await self._wanted.wait()
                 self._wanted = self._new_event()
-        self.is_gone = True
 
     def _take(self, body: bytes, is_last: bool) -> None:
         try:
@@ -327,6 +343,7 @@ class AsgiCall:
 
 def _announced(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
     """The length of the content. None where it is not known, or not certain to come."""
-    named = dict(headers)
+    named = {bytes(name): bytes(value) for name, value in headers}
     length = named.get(b"content-length", b"")
-    return int(length) if length.isdigit() and b"expect" not in named else None
+    known = length.isdigit() and len(length) <= _DIGITS and b"expect" not in named
+    return int(length) if known else None

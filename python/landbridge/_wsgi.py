@@ -173,7 +173,7 @@ class _Call:
     @property
     def is_about_to_be_done(self) -> bool:
         """Whether what is left of the request is little, and certain to come."""
-        return self._left is not None and self._left <= LITTLE and not self._may_wait
+        return self._left is not None and 0 < self._left <= LITTLE and not self._may_wait
 
     def discard_rest(self) -> None:
         """Read what the handler has left of the request, if it is not too much."""

@@ -113,6 +113,14 @@ def test_other_origins_are_told_nothing(serve: Serve) -> None:
     assert [answer.status_code for answer in answers] == [405, 200, 200]
     for answer in answers:
         assert not any(name.startswith("access-control-") for name in answer.headers)
+    # Caches have to know that others are told more.
+    assert [answer.headers.get("vary") for answer in answers[1:]] == ["origin", "origin"]
+
+
+@pytest.mark.parametrize("origin", ["http://[::1]:3000", "http://localhost:3000", "app://an-app"])
+def test_an_origin_may_have_an_address_a_port_and_a_scheme_of_its_own(origin: str, serve: Serve) -> None:
+    port = serve(application(), cors=Cors(allow_origins=[origin]))
+    assert preflight(port, origin).headers["access-control-allow-origin"] == origin
 
 
 def test_without_the_setting_no_origin_is_told_anything(serve: Serve) -> None:
@@ -157,6 +165,9 @@ def test_the_application_behind_answers_for_itself(serve: Serve) -> None:
         ({"allow_origins": [5]}, "allow_origins has 5: it must have text"),
         ({"allow_origins": ["app.example"]}, "'app.example', which is no origin"),
         ({"allow_origins": [f"{ORIGIN}/"]}, "'https://app.example/', which is no origin"),
+        ({"allow_origins": ["https://app.example:443"]}, "'https://app.example:443', which is no origin"),
+        ({"allow_origins": ["https://*.app.example"]}, "'https://*.app.example', which is no origin"),
+        ({"allow_origins": (origin for origin in [ORIGIN])}, "allow_origins is a generator"),
         ({"allow_origins": ["https://App.example"]}, "'https://App.example', which is no origin"),
         ({"allow_origins": [ORIGIN], "allow_headers": ["x tag"]}, "'x tag', which is no name of a header"),
         ({"allow_origins": "*", "allow_credentials": True}, "name the allow_origins"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
+from landbridge import _asgi
 from landbridge._unread import LITTLE
 
 from tests.package.echo import SERVICE, AsyncEcho, SyncEcho, unary
@@ -80,6 +81,31 @@ def test_a_caller_who_is_not_about_to_be_done_is_answered_all_the_same(
     *_, head, content = caller().call(loop)
     assert head == 429
     assert b"resource_exhausted" in content
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have answers wait for longer than a test may take."""
+    monkeypatch.setattr(_asgi, "PATIENCE", 600.0)
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_early_answer_does_not_wait_longer_than_its_caller(loop: str) -> None:
+    caller = Caller(2 * CHUNK, headers=((b"connect-timeout-ms", b"100"),))
+    *_, head, _ = caller.call(loop)
+    assert head in {429, 504}
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_early_answer_waits_for_nobody_who_is_gone(loop: str) -> None:
+    class Leaving(Caller):
+        async def _receive(self) -> dict[str, Any]:
+            return await super()._receive() if self._present else {"type": "http.disconnect"}
+
+    # That it comes back at all is what is asked for.
+    Leaving(2 * CHUNK).call(loop)
 
 
 class Input(io.BytesIO):

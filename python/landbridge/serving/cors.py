@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from landbridge._settings import described, seconds
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 __all__ = ["Cors"]
 
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\sA-Z]+")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+"""As browsers write them: in lower case, and without letters that a host cannot have."""
+
+_OWN_PORTS = {"http": ":80", "https": ":443"}
 
 
 @dataclass(kw_only=True, frozen=True, slots=True)
@@ -25,11 +26,11 @@ class Cors:
     its browser keeps the answer from it; who calls from elsewhere than a browser is not concerned.
     """
 
-    allow_origins: Sequence[str] | Literal["*"]
+    allow_origins: Collection[str] | Literal["*"]
     """Origins, such as `https://app.example`: scheme, host, and a port that is not the scheme's own. `"*"`
     stands for every origin."""
 
-    allow_headers: Sequence[str] | Literal["*"] = ()
+    allow_headers: Collection[str] | Literal["*"] = ()
     """Request headers that pages may send, beside those that the protocols need and `authorization`. `"*"`
     stands for any."""
 
@@ -42,7 +43,9 @@ class Cors:
     def __post_init__(self) -> None:
         """Raise `TypeError` or `ValueError` for what makes no sense."""
         for origin in _listed("allow_origins", self.allow_origins):
-            if not _ORIGIN.fullmatch(origin):
+            if not _ORIGIN.fullmatch(origin) or origin.endswith(
+                _OWN_PORTS.get(origin.partition(":")[0], "/")
+            ):
                 raise ValueError(
                     f"allow_origins has {described(origin)}, which is no origin: give scheme, host and a "
                     "port that is not the scheme's own, such as https://app.example"
@@ -65,13 +68,12 @@ class Cors:
         }
 
 
-def _listed(name: str, given: object) -> Sequence[str]:
+def _listed(name: str, given: object) -> Collection[str]:
     if given == "*":
         return ()
-    if isinstance(given, str) or not hasattr(given, "__iter__"):
+    if isinstance(given, str) or not isinstance(given, Collection):
         raise TypeError(f'{name} is {described(given)}: it must be a list, or "*"')
-    listed = list(given)
-    for each in listed:
+    for each in given:
         if not isinstance(each, str):
             raise TypeError(f"{name} has {described(each)}: it must have text")
-    return listed
+    return given
