@@ -169,6 +169,39 @@ def test_a_request_for_the_application_behind_that_is_cut_has_an_answer() -> Non
         assert "the server has stopped" in answer.result().text
 
 
+@pytest.mark.parametrize("kind", ["unary", "stream"])
+def test_what_a_handler_has_answered_arrives_though_the_grace_is_over(kind: str) -> None:
+    size = 3 << 20
+    answered = threading.Event()
+
+    async def answer(request: StringValue, ctx: Context) -> StringValue:
+        ctx.on_done(answered.set)
+        return text(request.value * size)
+
+    async def count(request: StringValue, ctx: Context) -> AsyncIterator[StringValue]:
+        ctx.on_done(answered.set)
+        yield text(request.value * size)
+
+    server = ServerSync(
+        AsyncEcho({"Echo": (StreamType.UNARY, answer), "Count": (StreamType.SERVER_STREAM, count)}), port=0
+    )
+    calls = {
+        "unary": ("Echo", "application/json", b'"a"'),
+        "stream": ("Count", "application/connect+json", b'\0\0\0\0\3"a"'),
+    }
+    method, content_type, content = calls[kind]
+    with server, socket.create_connection(("127.0.0.1", server.port), timeout=60) as caller:
+        head = f"POST /{SERVICE}/{method} HTTP/1.0\r\nhost: a\r\ncontent-type: {content_type}\r\n"
+        caller.sendall(f"{head}content-length: {len(content)}\r\n\r\n".encode() + content)
+        assert answered.wait(20)
+        # Most of it is still in the server: the caller begins to read only now.
+        stopping = threading.Thread(target=server.stop, args=(0,))
+        stopping.start()
+        came = b"".join(iter(lambda: caller.recv(1 << 20), b""))
+        stopping.join()
+    assert b"a" * size in came
+
+
 def test_a_second_stop_shortens_the_first(held: tuple[Held, ServerSync, Any]) -> None:
     handlers, server, _ = held
     patient = threading.Thread(target=server.stop, args=(None,))

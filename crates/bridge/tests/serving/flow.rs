@@ -90,15 +90,19 @@ fn an_answer_that_cannot_be_sent_to_its_end_is_cut_and_does_not_end_well() {
     let mut config = EndpointConfig::new(world.address());
     config.settings.http2.stream_window = 100;
     let stubborn = Endpoint::new(config);
-    for (content_type, timeout) in [
-        ("application/proto", ("connect-timeout-ms", "200")),
-        ("application/connect+proto", ("connect-timeout-ms", "200")),
-        ("application/grpc", ("grpc-timeout", "200m")),
-        ("application/grpc-web", ("grpc-timeout", "200m")),
+    // The server is done with the one message, and not with the many.
+    for (content_type, timeout, count) in [
+        ("application/proto", ("connect-timeout-ms", "200"), "1"),
+        ("application/connect+proto", ("connect-timeout-ms", "200"), "1"),
+        ("application/connect+proto", ("connect-timeout-ms", "200"), "100"),
+        ("application/grpc", ("grpc-timeout", "200m"), "1"),
+        ("application/grpc", ("grpc-timeout", "200m"), "100"),
+        ("application/grpc-web", ("grpc-timeout", "200m"), "1"),
+        ("application/grpc-web", ("grpc-timeout", "200m"), "100"),
     ] {
         let mut body = world.runtime.block_on(within(async {
             let head = Request::post("/test.S/Many").header("content-type", content_type);
-            let head = head.header("x-size", "1000000").header(timeout.0, timeout.1);
+            let head = head.header("x-size", "1000000").header("x-count", count).header(timeout.0, timeout.1);
             let (response, mut body) =
                 stubborn.open(head.body(()).expect("a request"), false).await.expect("a connection");
             let _taken = body
@@ -121,9 +125,9 @@ fn an_answer_that_cannot_be_sent_to_its_end_is_cut_and_does_not_end_well() {
             Some(Ok(Frame::Trailers(trailers))) => trailers["grpc-status"] == "4",
             _ => false,
         };
-        assert!(told, "{content_type}: {end:?}");
+        assert!(told, "{content_type}, {count}: {end:?}");
     }
-    for (protocol, count) in [("connect", 2), ("grpc", 1), ("grpc_web", 1)] {
+    for (protocol, count) in [("connect", 3), ("grpc", 2), ("grpc_web", 2)] {
         let name = format!("landbridge.calls.{protocol}./test.S/Many.deadline_exceeded");
         world.until_stat(&name, count);
     }
