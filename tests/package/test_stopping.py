@@ -14,11 +14,15 @@ import grpc
 import httpx
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
+from landbridge.client import ConnectClientSync
+from landbridge.code import Code
+from landbridge.errors import ConnectError
 from landbridge.method import StreamType
+from landbridge.protocol import ProtocolType
 from landbridge.request import RequestContext
 from landbridge.serving import Server, ServerSync
 
-from tests.package.echo import SERVICE, AsyncEcho, SyncEcho, stub, text, unary
+from tests.package.echo import SERVICE, AsyncEcho, SyncEcho, method, stub, text, unary
 
 Context = RequestContext[Any, Any]
 
@@ -169,37 +173,29 @@ def test_a_request_for_the_application_behind_that_is_cut_has_an_answer() -> Non
         assert "the server has stopped" in answer.result().text
 
 
-@pytest.mark.parametrize("kind", ["unary", "stream"])
-def test_what_a_handler_has_answered_arrives_though_the_grace_is_over(kind: str) -> None:
-    size = 3 << 20
-    answered = threading.Event()
+def test_a_stream_that_waits_for_its_caller_is_told_why_it_ends_behind_what_was_given() -> None:
+    async def count(request: StringValue, _ctx: Context) -> AsyncIterator[StringValue]:
+        while True:
+            yield text(request.value * (1 << 20))
 
-    async def answer(request: StringValue, ctx: Context) -> StringValue:
-        ctx.on_done(answered.set)
-        return text(request.value * size)
-
-    async def count(request: StringValue, ctx: Context) -> AsyncIterator[StringValue]:
-        ctx.on_done(answered.set)
-        yield text(request.value * size)
-
-    server = ServerSync(
-        AsyncEcho({"Echo": (StreamType.UNARY, answer), "Count": (StreamType.SERVER_STREAM, count)}), port=0
-    )
-    calls = {
-        "unary": ("Echo", "application/json", b'"a"'),
-        "stream": ("Count", "application/connect+json", b'\0\0\0\0\3"a"'),
-    }
-    method, content_type, content = calls[kind]
-    with server, socket.create_connection(("127.0.0.1", server.port), timeout=60) as caller:
-        head = f"POST /{SERVICE}/{method} HTTP/1.0\r\nhost: a\r\ncontent-type: {content_type}\r\n"
-        caller.sendall(f"{head}content-length: {len(content)}\r\n\r\n".encode() + content)
-        assert answered.wait(20)
-        # Most of it is still in the server: the caller begins to read only now.
+    counts = method("Count", StreamType.SERVER_STREAM)
+    with (
+        ServerSync(AsyncEcho({"Count": (StreamType.SERVER_STREAM, count)}), port=0) as server,
+        ConnectClientSync(f"http://127.0.0.1:{server.port}", protocol=ProtocolType.GRPC) as client,
+    ):
+        messages = client.execute_server_stream(request=text("a"), method=counts)
+        assert len(next(messages).value) == 1 << 20
+        draining = threading.Event()
+        server._server.on_draining(draining.set)
         stopping = threading.Thread(target=server.stop, args=(0,))
         stopping.start()
-        came = b"".join(iter(lambda: caller.recv(1 << 20), b""))
+        assert draining.wait(20)
+        rest: list[int] = []
+        with pytest.raises(ConnectError) as caught:
+            rest.extend(len(message.value) for message in messages)
         stopping.join()
-    assert b"a" * size in came
+    assert set(rest) <= {1 << 20}
+    assert (caught.value.code, caught.value.message) == (Code.UNAVAILABLE, STOPPED)
 
 
 def test_a_second_stop_shortens_the_first(held: tuple[Held, ServerSync, Any]) -> None:
