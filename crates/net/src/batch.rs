@@ -16,7 +16,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::header_block::HeaderBlocks;
+use crate::client_frames::ClientFrames;
 use crate::transport::Transport;
 
 /// Bytes that may wait; more makes the codec wait for the socket.
@@ -52,8 +52,8 @@ struct Inner {
     sent: usize,
     /// Read ahead, and not yet asked for.
     ahead: Option<Landed>,
-    /// Where somebody minds how long header blocks take.
-    blocks: Option<HeaderBlocks>,
+    /// Those of a client.
+    frames: Option<ClientFrames>,
 }
 
 /// A part of a landing buffer.
@@ -68,19 +68,19 @@ impl BatchedIo {
         Self::with(transport, None)
     }
 
-    /// One that follows the header blocks in what it reads.
-    pub(crate) fn following(transport: Transport, blocks: HeaderBlocks) -> Self {
-        Self::with(transport, Some(blocks))
+    /// One that follows the frames in what it reads.
+    pub(crate) fn following(transport: Transport, frames: ClientFrames) -> Self {
+        Self::with(transport, Some(frames))
     }
 
-    fn with(transport: Transport, blocks: Option<HeaderBlocks>) -> Self {
-        let inner = Inner { transport, waiting: Vec::new(), sent: 0, ahead: None, blocks };
+    fn with(transport: Transport, frames: Option<ClientFrames>) -> Self {
+        let inner = Inner { transport, waiting: Vec::new(), sent: 0, ahead: None, frames };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
     /// The number of the header block that has begun to arrive and not ended, if these are followed.
     pub(crate) fn open_header_block(&self) -> Option<u64> {
-        self.lock().blocks.as_ref().and_then(HeaderBlocks::open)
+        self.lock().frames.as_ref().and_then(ClientFrames::open_header_block)
     }
 
     /// Sends what was collected. Pending means that the socket is full and will wake the task.
@@ -142,8 +142,8 @@ impl Inner {
         let result = Pin::new(&mut self.transport).poll_read(cx, &mut read);
         let part = 0..read.filled().len();
         if let Poll::Ready(Ok(())) = result {
-            if let Some(blocks) = &mut self.blocks {
-                blocks.follow(&buffer[part.clone()]);
+            if let Some(frames) = &mut self.frames {
+                frames.follow(&mut buffer[part.clone()]);
             }
             return Poll::Ready(Ok(Landed { buffer, part }));
         }

@@ -13,9 +13,9 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use crate::batch::BatchedIo;
 use crate::body::{Hold, RecvBody};
 use crate::chunk::Chunk;
+use crate::client_frames::ClientFrames;
 use crate::drain::{Drain, DrainPhase};
 use crate::h2_stream::{H2SendHalf, Outcome};
-use crate::header_block::HeaderBlocks;
 use crate::keepalive::Keepalive;
 use crate::server::connection::Connection;
 use crate::server::detect::PREFACE;
@@ -33,7 +33,7 @@ pub(super) async fn serve<H: Handler>(
 ) {
     let server = Arc::clone(&connection.server);
     let meter = Arc::clone(transport.meter());
-    let io = BatchedIo::following(transport, HeaderBlocks::after_preface(PREFACE.len()));
+    let io = BatchedIo::following(transport, ClientFrames::after_preface(PREFACE.len()));
 
     let mut handshake = pin!(builder(&server.settings).handshake::<_, Chunk>(io.clone()));
     let handshake = poll_fn(|cx| {

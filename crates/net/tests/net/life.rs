@@ -114,6 +114,33 @@ async fn drain_says_goaway_in_two_steps() {
 }
 
 #[tokio::test]
+async fn a_stream_that_crosses_the_final_goaway_costs_the_others_nothing() {
+    let world = World::start(echo());
+    let mut raw = Raw::connect(world.tcp()).await;
+    raw.start_http2().await;
+    raw.headers(1, &REQUEST, END_HEADERS).await;
+    raw.next(HEADERS).await;
+    world.drain.begin();
+    let ping = raw.next(PING).await;
+    raw.frame(PING, ACK, 0, &ping.payload).await;
+    let last = raw.next(GOAWAY).await;
+    assert_eq!(last.payload[..4], 1_u32.to_be_bytes());
+    // A client that has not heard of it yet opens another, with all that it may send for one.
+    let crossing = [
+        Raw::encode(HEADERS, END_HEADERS, 3, &block(&REQUEST)),
+        Raw::encode(WINDOW_UPDATE, 0, 3, &1_000_u32.to_be_bytes()),
+        Raw::encode(DATA, 0, 3, b"lost"),
+        Raw::encode(RST_STREAM, 0, 3, &8_u32.to_be_bytes()),
+    ];
+    raw.write(&crossing.concat()).await;
+    raw.frame(DATA, END_STREAM, 1, b"x").await;
+    assert_eq!(raw.next(DATA).await.payload, b"x");
+    raw.goodbye().await;
+    within(world.drain.finished()).await;
+    assert_eq!(world.stats().protocol_errors.value(), 0);
+}
+
+#[tokio::test]
 async fn what_outlasts_the_deadline_may_say_a_last_word() {
     for http in BOTH {
         let go = Arc::new(Notify::new());
