@@ -16,7 +16,7 @@ from landbridge._operations.beside import runs_trio
 from landbridge._operations.own_compression import plain
 from landbridge._operations.run_async import run
 from landbridge._request_target import URL_CHARACTERS, mounted, target
-from landbridge._unread import LITTLE, PATIENCE
+from landbridge._unread import PATIENCE, is_nearly_through
 from landbridge.errors import ConnectError
 from landbridge.request import RequestContext
 
@@ -256,7 +256,7 @@ class AsgiCall:
     @property
     def may_finish(self) -> bool:
         """Whether the caller may finish a request that nobody reads, before its answer begins."""
-        return not self._head_sent and self._left is not None and 0 < self._left <= LITTLE
+        return not self._head_sent and is_nearly_through(self._left)
 
     async def conclude(self) -> None:
         """Send the end of the answer."""

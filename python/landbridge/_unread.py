@@ -13,3 +13,8 @@ LITTLE = 8 << 20
 
 PATIENCE = 0.5
 """Seconds that an answer waits for that."""
+
+
+def is_nearly_through(left: int | None) -> bool:
+    """Whether so much of a request may come first. `None` is what is not known, or not certain to come."""
+    return left is not None and 0 < left <= LITTLE

@@ -15,7 +15,7 @@ from landbridge._kinds import KINDS
 from landbridge._operations.own_compression import plain
 from landbridge._operations.run_sync import run_sync
 from landbridge._request_target import mounted, target
-from landbridge._unread import LITTLE
+from landbridge._unread import LITTLE, is_nearly_through
 from landbridge.request import RequestContext
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class _Call:
     @property
     def is_about_to_be_done(self) -> bool:
         """Whether what is left of the request is little, and certain to come."""
-        return self._left is not None and 0 < self._left <= LITTLE and not self._may_wait
+        return is_nearly_through(self._left) and not self._may_wait
 
     def discard_rest(self) -> None:
         """Read what the handler has left of the request, if it is not too much."""

@@ -34,9 +34,9 @@ def over_httpx(http_client: Any, configuration: Configuration) -> Any:
         seconds: float | None,
         call: AsyncCarriedCall,
     ) -> None:
-        limit = httpx.USE_CLIENT_DEFAULT if seconds is None else httpx.Timeout(seconds)
+        timeout = _timeout(httpx, seconds)
         request = http_client.build_request(
-            http_method, base + target, headers=headers, content=content, timeout=limit
+            http_method, base + target, headers=headers, content=content, timeout=timeout
         )
         with _failures(httpx):
             response = await http_client.send(request, stream=True)
@@ -68,9 +68,9 @@ def over_httpx_sync(http_client: Any, configuration: Configuration) -> Any:
         seconds: float | None,
         call: SyncCarriedCall,
     ) -> None:
-        limit = httpx.USE_CLIENT_DEFAULT if seconds is None else httpx.Timeout(seconds)
+        timeout = _timeout(httpx, seconds)
         request = http_client.build_request(
-            http_method, base + target, headers=headers, content=content, timeout=limit
+            http_method, base + target, headers=headers, content=content, timeout=timeout
         )
         with _failures(httpx):
             response = http_client.send(request, stream=True)
@@ -90,6 +90,11 @@ def _base(configuration: Configuration) -> str:
     if configuration.protocol is ProtocolType.GRPC:
         raise ValueError("gRPC needs HTTP trailers, which httpx does not pass on: use the transport")
     return configuration.address[0].rstrip("/")
+
+
+def _timeout(httpx: Any, seconds: float | None) -> Any:
+    """The call's own time, or the client's where it has none. `httpx` is the module."""
+    return httpx.USE_CLIENT_DEFAULT if seconds is None else httpx.Timeout(seconds)
 
 
 @contextmanager

@@ -87,14 +87,20 @@ async fn drain_tells_http1_clients_to_close() {
     assert!(text.contains("connection: close\r\n"), "{text}");
 }
 
-#[tokio::test]
-async fn drain_says_goaway_in_two_steps() {
+/// A server that echoes, and whose drain has begun with stream 1 of this client under way.
+async fn draining_with_one_stream() -> (World, Raw) {
     let world = World::start(echo());
     let mut raw = Raw::connect(world.tcp()).await;
     raw.start_http2().await;
     raw.headers(1, &REQUEST, END_HEADERS).await;
     raw.next(HEADERS).await;
     world.drain.begin();
+    (world, raw)
+}
+
+#[tokio::test]
+async fn drain_says_goaway_in_two_steps() {
+    let (world, mut raw) = draining_with_one_stream().await;
     let first = raw.next(GOAWAY).await;
     assert_eq!(first.payload[..4], 0x7fff_ffff_u32.to_be_bytes(), "the first refuses nothing");
     let ping = raw.next(PING).await;
@@ -115,12 +121,7 @@ async fn drain_says_goaway_in_two_steps() {
 
 #[tokio::test]
 async fn a_stream_that_crosses_the_final_goaway_costs_the_others_nothing() {
-    let world = World::start(echo());
-    let mut raw = Raw::connect(world.tcp()).await;
-    raw.start_http2().await;
-    raw.headers(1, &REQUEST, END_HEADERS).await;
-    raw.next(HEADERS).await;
-    world.drain.begin();
+    let (world, mut raw) = draining_with_one_stream().await;
     let ping = raw.next(PING).await;
     raw.frame(PING, ACK, 0, &ping.payload).await;
     let last = raw.next(GOAWAY).await;
