@@ -30,6 +30,7 @@ mod keepalive;
 mod listen;
 mod open_sockets;
 mod outbox;
+mod parting;
 mod resolve;
 mod server;
 mod settings;
@@ -45,6 +46,7 @@ pub use error::{RecvError, SendError};
 pub use h2::Reason;
 pub use listen::{ListenError, Listener, listen_advice};
 pub use open_sockets::OpenSockets;
+pub use parting::Parting;
 pub use resolve::{HostPort, Lookup, Resolution, ResolveMode, ResolveSettings, Resolver, SystemLookup};
 pub use server::{Connection, Handler, HttpVersion, Responder, Server, serve};
 pub use settings::{

@@ -1,9 +1,10 @@
 //! One timer for many calls.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use landbridge_net::Parting;
 use tokio::sync::Notify;
 
 /// The ticks of one worker, which come only while somebody waits for one.
@@ -18,8 +19,7 @@ pub(crate) struct Ticks {
     tick: Notify,
     coming: AtomicBool,
     /// For calls that do not wait for ticks any more.
-    parting: Notify,
-    is_parting: AtomicBool,
+    parting: Parting,
 }
 
 impl Ticks {
@@ -42,23 +42,18 @@ impl Ticks {
 
     /// All calls are to end.
     pub(crate) fn part(&self) {
-        self.is_parting.store(true, SeqCst);
-        self.parting.notify_waiters();
+        self.parting.call();
         self.tick.notify_waiters();
     }
 
     /// Whether all calls are to end.
     pub(crate) fn is_parting(&self) -> bool {
-        self.is_parting.load(SeqCst)
+        self.parting.is_due()
     }
 
     /// Resolves when all calls are to end.
     pub(crate) async fn parting(&self) {
-        // Made before the look, so that it misses nothing.
-        let parting = self.parting.notified();
-        if !self.is_parting() {
-            parting.await;
-        }
+        self.parting.due().await;
     }
 }
 

@@ -4,13 +4,12 @@ use std::future::poll_fn;
 
 use bytes::BytesMut;
 use http::Response;
-use landbridge_net::{Responder, SendBody};
+use landbridge_net::{Parting, Responder, SendBody};
 use landbridge_wire::cors::CrossOrigin;
 use landbridge_wire::output::Finish;
 use landbridge_wire::plain::{Content, PlainWriter};
 use landbridge_wire::{Chunks, Code, End, Output, RpcError};
 
-use super::parting::Parting;
 use crate::handoff::{Channel, Outgoing};
 
 /// Small pieces are sent as one, up to this size, in bytes: one write is cheaper than several.
@@ -76,7 +75,7 @@ impl<'a> Answering<'a> {
             let (outgoing, bytes) = tokio::select! {
                 biased;
                 given = poll_fn(|cx| channel.poll_outgoing(cx)) => given,
-                () = parting.is_due() => return Err(Stopped::Parting),
+                () = parting.due() => return Err(Stopped::Parting),
             };
             for outgoing in outgoing {
                 self.write(outgoing);

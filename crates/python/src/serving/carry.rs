@@ -122,7 +122,7 @@ async fn uncut<F: Future>(front: &Front, deadline: Option<Instant>, work: F) -> 
         tokio::select! {
             biased;
             done = work => Ok(done),
-            () = front.parting().is_due() => Err(Cut::Stopping),
+            () = front.parting().due() => Err(Cut::Stopping),
         }
     };
     within(deadline, work).await.unwrap_or(Err(Cut::TooLate))

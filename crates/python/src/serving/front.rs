@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Request;
-use landbridge_net::{Handler, RecvBody, Responder};
+use landbridge_net::{Handler, Parting, RecvBody, Responder};
 use landbridge_wire::cors::CrossOrigin;
 use landbridge_wire::inbound::{self, Refusal, is_call, is_grpc_or_web};
 use landbridge_wire::output::Finish;
@@ -17,7 +17,6 @@ use super::answering::Answering;
 use super::carry::carry;
 use super::cors::Cors;
 use super::facts::{Facts, Kind, authority};
-use super::parting::Parting;
 use super::plain_http;
 use super::receiving::Receiving;
 use super::routes::{Found, Routes, Service, info};

@@ -12,7 +12,6 @@ mod facts;
 mod front;
 mod io_threads;
 mod log;
-mod parting;
 mod plain_http;
 mod receiving;
 mod routes;

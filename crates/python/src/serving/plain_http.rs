@@ -138,7 +138,7 @@ async fn answer(front: &Front, responder: Responder, channel: &Channel) -> Resul
         let (outgoing, bytes) = tokio::select! {
             biased;
             given = poll_fn(|cx| channel.poll_outgoing(cx)) => given,
-            () = front.parting().is_due() => {
+            () = front.parting().due() => {
                 if let Way::Unanswered(responder) = way {
                     stopped(responder);
                 }
